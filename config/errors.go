@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrUnknownKey is in the chain of every error about a key that is in none of the tables.
+var ErrUnknownKey = errors.New("not known")
+
+// ErrValue is in the chain of every error about a known key whose value cannot be used.
+var ErrValue = errors.New("value not usable")
+
+// KeyError says what is wrong with one key. Its chain holds ErrUnknownKey or ErrValue.
+type KeyError struct {
+	// Key is the key as it was written: "ovs.bridge.mtu", "OVSNET_MTU", "--mtu", or "mtu" of a file.
+	Key string
+	// Value is what was given for it; it is left out of the text when empty.
+	Value string
+	// Where is the file that the key stands in, empty when the key says enough.
+	Where string
+	// Problem says what is wrong, WayOut what to do about it.
+	Problem, WayOut string
+
+	kind error
+}
+
+// Error gives "where: key=value: problem; way out".
+func (e *KeyError) Error() string {
+	var b strings.Builder
+	if e.Where != "" {
+		b.WriteString(e.Where + ": ")
+	}
+	b.WriteString(e.Key)
+	if e.Value != "" {
+		fmt.Fprintf(&b, "=%s", quoteOdd(e.Value))
+	}
+	b.WriteString(": " + e.Problem)
+	if e.WayOut != "" {
+		b.WriteString("; " + e.WayOut)
+	}
+	return b.String()
+}
+
+// Unwrap gives ErrUnknownKey or ErrValue.
+func (e *KeyError) Unwrap() error { return e.kind }
+
+// quoteOdd quotes a value that would be misread, or would break a log line, if it were printed as it is.
+func quoteOdd(s string) string {
+	const longest = 128
+	cut := s
+	if len(cut) > longest {
+		cut = cut[:longest] + "..."
+	}
+	if q := fmt.Sprintf("%q", cut); q != `"`+cut+`"` || strings.ContainsAny(cut, " :;=") {
+		return q
+	}
+	return cut
+}
+
+// unknownKey builds the error for a key that is in none of the tables. It names the nearest known key and,
+// when list is true, all the known ones.
+func unknownKey(where, prefix, key string, known []string, list bool) *KeyError {
+	e := &KeyError{Where: where, Key: prefix + key, Problem: ErrUnknownKey.Error(), kind: ErrUnknownKey}
+	if _, ok := printable(key); !ok {
+		e.Key = fmt.Sprintf("%s%q", prefix, key)
+	}
+	if near := nearest(key, known); near != "" {
+		e.WayOut = "the nearest known key is " + prefix + near
+	}
+	if list {
+		e.WayOut += " (known: " + strings.Join(known, ", ") + ")"
+	}
+	return e
+}
+
+// printable tells whether the key can stand in a text unquoted.
+func printable(s string) (string, bool) {
+	q := fmt.Sprintf("%q", s)
+	return q, q == `"`+s+`"` && s != "" && len(s) <= 128
+}
