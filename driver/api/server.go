@@ -5,13 +5,14 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"time"
-)
 
-// ErrRunning says that another process serves the socket.
-var ErrRunning = errors.New("already running")
+	"golang.org/x/sync/semaphore"
+)
 
 // ServerOptions are the bounds of a Server; zero fields take the default.
 type ServerOptions struct {
@@ -21,33 +22,119 @@ type ServerOptions struct {
 	Name string
 	// MaxBody bounds a request's body, in bytes; default 1 MiB.
 	MaxBody int64
-	// Deadline bounds a call; default 25 s, less than the engine's 30 s.
+	// Deadline bounds a call, its wait for a turn included; default 25 s, less
+	// than the engine's 30 s.
 	Deadline time.Duration
 	// MaxCalls bounds the calls that run at once; default 256. Others wait.
 	MaxCalls int
 	// Grace is how long calls may go on after the end of Serve's context before
-	// theirs is cancelled too; default 5 s.
+	// theirs is cancelled too, and how long they may take to end after that;
+	// default 4 s, which
+	// together is less than the 10 s that an engine waits for a plugin to stop.
 	Grace time.Duration
 }
+
+// Bounds that nobody needs to set.
+const (
+	// headerTimeout and idleTimeout are net/http's; the engine keeps connections open.
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 16 << 10
+	// writeTimeout bounds the sending of an answer.
+	writeTimeout = 10 * time.Second
+)
+
+// ErrStuck says that calls went on after their context was cancelled.
+var ErrStuck = errors.New("calls did not end")
 
 // Server serves one Driver on a listener.
 type Server struct {
 	driver Driver
 	opts   ServerOptions
+	log    *slog.Logger
+	turns  *semaphore.Weighted // one per call that runs
 }
 
 // NewServer returns a Server of d. It does no I/O.
-func NewServer(d Driver, o ServerOptions) *Server { return &Server{driver: d, opts: o} }
-
-// Serve answers calls on l until ctx ends, and returns nil once every call has
-// ended. It closes l.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	<-ctx.Done()
-	return l.Close()
+func NewServer(d Driver, o ServerOptions) *Server {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.MaxBody <= 0 {
+		o.MaxBody = 1 << 20
+	}
+	if o.Deadline <= 0 {
+		o.Deadline = 25 * time.Second
+	}
+	if o.MaxCalls <= 0 {
+		o.MaxCalls = 256
+	}
+	if o.Grace <= 0 {
+		o.Grace = 4 * time.Second
+	}
+	log := o.Log
+	if o.Name != "" {
+		log = log.With("door", o.Name)
+	}
+	return &Server{driver: d, opts: o, log: log, turns: semaphore.NewWeighted(int64(o.MaxCalls))}
 }
 
-// Listen makes the unix socket path, mode 0660, of the given group (a name or a
-// number; empty for the process's own), and returns its listener, whose Close
-// removes the socket. Missing folders are made. A socket left by a process that
-// died is replaced; ErrRunning if one is in use.
-func Listen(path, group string) (net.Listener, error) { return net.Listen("unix", path) }
+// Serve answers calls on l until ctx ends or l fails, closes l, and returns
+// once every call has ended: nil if ctx ended. A call that is running when ctx
+// ends has ServerOptions.Grace to finish; then its context is cancelled. One
+// that does not heed even that makes Serve return ErrStuck after the same time
+// again. Only one Serve may run on a Server.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	calls, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	hs := &http.Server{
+		Handler:           http.HandlerFunc(s.handle),
+		BaseContext:       func(net.Listener) context.Context { return calls },
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- hs.Serve(l) }()
+
+	select {
+	case err := <-failed:
+		cancel()
+		return errors.Join(fmt.Errorf("listening on %s: %w", l.Addr(), err), s.stop(ctx, hs, cancel))
+	case <-ctx.Done():
+	}
+	err := s.stop(ctx, hs, cancel)
+	<-failed
+	return err
+}
+
+// stop lets the calls that run finish, then cancels them, then gives up. It
+// keeps every turn while it closes the connections, so that no call can begin.
+func (s *Server) stop(ctx context.Context, hs *http.Server, cancel context.CancelFunc) error {
+	ctx = context.WithoutCancel(ctx)
+	grace, done := context.WithTimeout(ctx, s.opts.Grace)
+	defer done()
+	if hs.Shutdown(grace) == nil {
+		return nil
+	}
+	cancel()
+	grace, done = context.WithTimeout(ctx, s.opts.Grace)
+	defer done()
+	all := int64(s.opts.MaxCalls)
+	var stuck error
+	if !s.turns.TryAcquire(all) {
+		s.log.Warn("calls were still running and are cancelled", "after", s.opts.Grace)
+		stuck = s.turns.Acquire(grace, all)
+	}
+	// Answers that are under way get what is left of the time.
+	err := hs.Shutdown(grace)
+	if err != nil {
+		err = hs.Close()
+	}
+	if stuck != nil {
+		return fmt.Errorf("stopping: %w within %s of being cancelled", ErrStuck, s.opts.Grace)
+	}
+	s.turns.Release(all)
+	return err
+}

@@ -133,7 +133,7 @@ type EndpointOperInfoRequest struct {
 
 // EndpointOperInfoResponse tells of an endpoint.
 type EndpointOperInfoResponse struct {
-	// Value may hold anything that JSON can; engines before 29 read strings only.
+	// Value may hold anything that JSON can.
 	Value map[string]any
 }
 
@@ -146,7 +146,7 @@ type JoinRequest struct {
 	SandboxKey string
 	// Options are the sandbox's; the endpoint's "--driver-opt" are not among them.
 	Options
-	// PortBindings and ExposedPorts are the sandbox's, of all its networks.
+	// PortBindings are the ports to publish, the sandbox's.
 	PortBindings []PortBinding
 	// ExposedPorts are the ports that the image or "--expose" names.
 	ExposedPorts []ExposedPort

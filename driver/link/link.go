@@ -95,7 +95,9 @@ func (l *Links) EnsureGateway(ctx context.Context, g Gateway) error { return ctx
 func (l *Links) ClearGateway(ctx context.Context, name string) error { return ctx.Err() }
 
 // Index returns the interface index of a link, and whether it exists.
-func (l *Links) Index(ctx context.Context, name string) (int, bool, error) { return 0, false, ctx.Err() }
+func (l *Links) Index(ctx context.Context, name string) (int, bool, error) {
+	return 0, false, ctx.Err()
+}
 
 // KernelDatapath tells whether the kernel has the openvswitch module: the
 // generic-netlink family ovs_datapath.
