@@ -66,8 +66,8 @@ func Default() Daemon {
 
 // fill works out what follows from other settings.
 func (d *Daemon) fill() {
-	if d.OVSRunDir == "" {
-		d.OVSRunDir = filepath.Dir(strings.TrimPrefix(d.OVSDB, unixPrefix))
+	if path, ok := strings.CutPrefix(d.OVSDB, unixPrefix); ok && d.OVSRunDir == "" {
+		d.OVSRunDir = filepath.Dir(path)
 	}
 }
 

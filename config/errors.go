@@ -63,22 +63,16 @@ func quoteOdd(s string) string {
 
 // unknownKey builds the error for a key that is in none of the tables. It names the nearest known key and,
 // when list is true, all the known ones.
-func unknownKey(where, prefix, key string, known []string, list bool) *KeyError {
-	e := &KeyError{Where: where, Key: prefix + key, Problem: ErrUnknownKey.Error(), kind: ErrUnknownKey}
-	if _, ok := printable(key); !ok {
-		e.Key = fmt.Sprintf("%s%q", prefix, key)
+func unknownKey(where, key string, known []string, list bool) *KeyError {
+	e := &KeyError{Where: where, Key: key, Problem: ErrUnknownKey.Error(), kind: ErrUnknownKey}
+	if q := fmt.Sprintf("%.64q", key); q != `"`+key+`"` || key == "" {
+		e.Key = q
 	}
 	if near := nearest(key, known); near != "" {
-		e.WayOut = "the nearest known key is " + prefix + near
+		e.WayOut = "the nearest known key is " + near
 	}
 	if list {
 		e.WayOut += " (known: " + strings.Join(known, ", ") + ")"
 	}
 	return e
-}
-
-// printable tells whether the key can stand in a text unquoted.
-func printable(s string) (string, bool) {
-	q := fmt.Sprintf("%q", s)
-	return q, q == `"`+s+`"` && s != "" && len(s) <= 128
 }

@@ -117,7 +117,7 @@ func (l *loader) readEnviron() {
 		case ok:
 			l.env[key] = value
 		default:
-			errs = append(errs, unknownKey("environment", "", name, known, false))
+			errs = append(errs, unknownKey("environment", name, known, false))
 		}
 	}
 	sortErrors(errs)
@@ -151,7 +151,7 @@ func (l *loader) readFile() {
 	var errs []error
 	for key := range l.v.AllSettings() {
 		if !contains(known, key) {
-			errs = append(errs, unknownKey(name, "", key, known, false))
+			errs = append(errs, unknownKey(name, key, known, false))
 		}
 	}
 	sortErrors(errs)

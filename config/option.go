@@ -91,7 +91,7 @@ func parse[T any](table []row[T], into *T, given map[string]string) (ignored []s
 		case strings.HasPrefix(name, dockerPrefix):
 			ignored = append(ignored, name)
 		default:
-			errs = append(errs, unknownKey("", "", name, known, true))
+			errs = append(errs, unknownKey("", name, known, true))
 		}
 	}
 	sort.Strings(ignored)
