@@ -64,7 +64,7 @@ func checkNameBytes(s string, longest int) error {
 		c := s[i]
 		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 		if !letter && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-' {
-			return &wrong{fmt.Sprintf("holds the byte %q", string(s[i:i+1])), "use letters, digits, dot, dash, underscore"}
+			return &wrong{fmt.Sprintf("holds the byte %q", s[i:i+1]), "use letters, digits, dot, dash, underscore"}
 		}
 	}
 	return nil

@@ -164,8 +164,8 @@ func readSmall(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err := errors.Join(err, f.Close()); err != nil {
+	text, readErr := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err := errors.Join(readErr, f.Close()); err != nil {
 		return nil, err
 	}
 	if len(text) > maxFile {
