@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ovsnet/ovsnet/integration/ovstest"
+)
+
+// daemon is a program that runs on a host until it is stopped.
+type daemon struct {
+	name string
+	line string
+	args []string
+	env  []string
+
+	host *Host
+	pid  int // as the machine sees it
+	done chan struct{}
+}
+
+func (h *Host) daemons() []*daemon {
+	return []*daemon{&h.ovsdb, &h.vswitchd, &h.dockerd, &h.ovsnet}
+}
+
+func (d *daemon) log() string { return d.host.Path("/run/log/" + d.name + ".log") }
+
+func (d *daemon) running() bool {
+	if d.done == nil {
+		return false
+	}
+	select {
+	case <-d.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// forget waits for the process that the host's end has killed.
+func (d *daemon) forget() {
+	if d.done != nil {
+		<-d.done
+	}
+}
+
+// launch starts the daemon without waiting for its service.
+func (h *Host) launch(t testing.TB, d *daemon) {
+	t.Helper()
+	if d.running() {
+		t.Fatalf("host %s: %s runs already", h.Name, d.name)
+	}
+	log, err := os.OpenFile(d.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close() //nolint:errcheck // the daemon has its own copy
+	args := h.enter(d.line, d.args)
+	cmd := exec.Command(args[0], args[1:]...) //nolint:gosec // the lab's own daemons
+	cmd.Env = append(os.Environ(), d.env...)
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := ovstest.StartTied(cmd); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = cmd.Wait() // how it ended shows in its log
+	}()
+	d.done = done
+	// nsenter forks to enter the PID namespace; the daemon is its child.
+	children := fmt.Sprintf("/proc/%d/task/%d/children", cmd.Process.Pid, cmd.Process.Pid)
+	err = ovstest.Poll(10*time.Second, func() error {
+		text, err := os.ReadFile(children) //nolint:gosec // a file of /proc
+		if err != nil || !d.running() {
+			return fmt.Errorf("%w: %s ended: %s", ovstest.ErrHopeless, d.name, d.tail(10))
+		}
+		d.pid, err = strconv.Atoi(strings.TrimSpace(string(text)))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// stop signals the daemon and waits for its end.
+func (h *Host) stop(t testing.TB, d *daemon, sig syscall.Signal) {
+	t.Helper()
+	if !d.running() {
+		return
+	}
+	if err := syscall.Kill(d.pid, sig); err != nil && d.running() {
+		t.Fatalf("host %s: %s: %v", h.Name, d.name, err)
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-d.done:
+	case <-timer.C:
+		t.Fatalf("host %s: %s did not end in %v after %v", h.Name, d.name, patience, sig)
+	}
+}
+
+// tail is the end of the daemon's log.
+func (d *daemon) tail(lines int) string {
+	text, err := os.ReadFile(d.log())
+	if err != nil {
+		return err.Error()
+	}
+	var kept []string
+	for line := range strings.Lines(string(text)) {
+		// containerd's start alone is a hundred lines.
+		if !strings.Contains(line, `msg="[core]`) && !strings.Contains(line, `msg="loading plugin`) &&
+			!strings.Contains(line, "msg=serving...") {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept[max(0, len(kept)-lines):], "")
+}
+
+// lastWords puts the ends of the daemons' logs into the log of a failed test.
+func (h *Host) lastWords(t testing.TB) {
+	for _, d := range h.daemons() {
+		if d.done != nil {
+			t.Logf("host %s: end of %s's log:\n%s", h.Name, d.name, d.tail(60))
+		}
+	}
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// patience bounds every command on a host.
+const patience = 2 * time.Minute
+
+// Host is one machine of the lab. Its commands take a line that is split at
+// blanks, and more arguments that are taken as they are; they return the
+// output without the last newline.
+type Host struct {
+	Name string
+
+	pid                              int // of the host's init, as the machine sees it
+	ovsdb, vswitchd, dockerd, ovsnet daemon
+}
+
+// Path is where the machine finds a file of the host.
+func (h *Host) Path(name string) string {
+	return fmt.Sprintf("/proc/%d/root%s", h.pid, name)
+}
+
+// NetNS is the path of the host's network namespace.
+func (h *Host) NetNS() string { return fmt.Sprintf("/proc/%d/ns/net", h.pid) }
+
+// Run runs a command on the host; the test ends when it fails.
+func (h *Host) Run(t testing.TB, line string, args ...string) string {
+	t.Helper()
+	return must(t, h.enter(line, args), nil)
+}
+
+// Try is Run for a command that may fail; the error has its output.
+func (h *Host) Try(line string, args ...string) (string, error) {
+	return output(h.enter(line, args), nil)
+}
+
+// enter is the command line of a command on the host.
+func (h *Host) enter(line string, args []string) []string {
+	enter := []string{"nsenter", "--target=" + strconv.Itoa(h.pid), "--net", "--mount", "--pid", "--uts", "--"}
+	return append(append(enter, strings.Fields(line)...), args...)
+}
+
+// ReadFile is the text of a file of the host.
+func (h *Host) ReadFile(t testing.TB, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(h.Path(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func must(t testing.TB, args, env []string) string {
+	t.Helper()
+	out, err := output(args, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func output(args, env []string) (string, error) {
+	return feed(nil, args, env)
+}
+
+// feed runs a command with an input and returns its standard output.
+func feed(in *bytes.Buffer, args, env []string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // the test's own commands
+	cmd.Env = append(os.Environ(), env...)
+	var stdout, both bytes.Buffer
+	if in != nil {
+		cmd.Stdin = in
+	}
+	cmd.Stdout = &tee{&stdout, &both}
+	cmd.Stderr = &both
+	cmd.WaitDelay = 5 * time.Second // a grandchild may hold the output open
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		err = fmt.Errorf("%w after %v", ctx.Err(), patience)
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(both.String()))
+	}
+	return strings.TrimRight(stdout.String(), "\n"), err
+}
+
+// tee writes to two buffers.
+type tee struct{ a, b *bytes.Buffer }
+
+func (w *tee) Write(p []byte) (int, error) {
+	w.a.Write(p)
+	return w.b.Write(p)
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"archive/tar"
+	"bytes"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Image is the image that every host has: busybox with all its commands, and
+// probe, see integration/probe.
+const Image = "ovsnet-test"
+
+// importImage gives the host's engine the test image.
+func (h *Host) importImage(t testing.TB) {
+	t.Helper()
+	image, err := testImage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := dockerArgs("import", []string{"--change", `CMD ["/bin/probe","hold"]`, "-", Image})
+	if _, err := feed(bytes.NewBuffer(image), args, h.dockerEnv()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// testImage is the image as a tar archive.
+var testImage = sync.OnceValues(func() ([]byte, error) {
+	probe, err := build("./integration/probe", "probe")
+	if err != nil {
+		return nil, err
+	}
+	busybox, err := exec.LookPath("busybox")
+	if err != nil {
+		return nil, err
+	}
+	applets, err := exec.Command(busybox, "--list").Output() //nolint:gosec // from the PATH, as told
+	if err != nil {
+		return nil, err
+	}
+	var image bytes.Buffer
+	w := tar.NewWriter(&image)
+	for name, source := range map[string]string{"bin/busybox": busybox, "bin/probe": probe} {
+		text, err := os.ReadFile(source) //nolint:gosec // a program of the machine
+		if err != nil {
+			return nil, err
+		}
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(text))}); err != nil {
+			return nil, err
+		}
+		if _, err := w.Write(text); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range strings.Fields(string(applets)) {
+		if name == "busybox" {
+			continue
+		}
+		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/" + name, Linkname: "busybox"}); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range []string{"tmp/", "etc/", "proc/", "sys/", "dev/"} {
+		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: name, Mode: int64(fs.ModePerm)}); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return image.Bytes(), nil
+})
+
+// build compiles a program of the module, statically, into build/e2e and
+// returns its path.
+func build(pkg, name string) (string, error) {
+	root, err := moduleRoot()
+	if err != nil {
+		return "", err
+	}
+	target := filepath.Join(root, "build", "e2e", name)
+	cmd := exec.Command("go", "build", "-trimpath", "-o", target, pkg) //nolint:gosec // the module's own packages
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build %s: %w: %s", pkg, err, out)
+	}
+	return target, nil
+}
+
+// moduleRoot is the folder of go.mod.
+var moduleRoot = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Dir(strings.TrimSpace(string(out))), nil
+})

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ovsnet/ovsnet/integration"
+	"github.com/ovsnet/ovsnet/integration/ovstest"
+)
+
+// victim makes TestLabIsKilled's child play the test that is killed.
+const victim = "OVSNET_LAB_VICTIM"
+
+func TestLabLeavesTheMachineAlone(t *testing.T) {
+	before := integration.Machine(t)
+	t.Run("hosts", func(t *testing.T) {
+		lab := integration.NewLab(t)
+		one, two := lab.Host(t, "one"), lab.Host(t, "two")
+		for _, h := range []*integration.Host{one, two} {
+			h.Container(t, "c1")
+			h.Run(t, "ovs-vsctl add-br br0 -- set Bridge br0 datapath_type=netdev")
+			if got := h.Exec(t, "c1", "hostname"); got != "c1" {
+				t.Errorf("hostname: %q", got)
+			}
+		}
+		if diff := integration.Diff(before, integration.Machine(t)); stripped(diff) != "" {
+			t.Errorf("while hosts run:\n%s", diff)
+		}
+		two.StopDocker(t)
+		two.StartDocker(t)
+		two.StopOVS(t)
+		two.StartOVS(t)
+		if got := two.Bridges(t); got != "br0" {
+			t.Errorf("bridges after a restart: %q", got)
+		}
+	})
+	if diff := integration.Diff(before, integration.Machine(t)); diff != "" {
+		t.Errorf("after:\n%s", diff)
+	}
+}
+
+// stripped leaves out the control groups, which are there as long as the hosts.
+func stripped(diff string) string {
+	var rest []string
+	for line := range strings.Lines(diff) {
+		if !strings.Contains(line, "/ovsnet-lab-") {
+			rest = append(rest, line)
+		}
+	}
+	return strings.Join(rest, "")
+}
+
+func TestLabIsKilled(t *testing.T) {
+	if os.Getenv(victim) != "" {
+		h := integration.NewLab(t).Host(t, "h1")
+		h.Container(t, "c1")
+		fmt.Println("victim is up")
+		select {}
+	}
+	ovstest.NeedRoot(t)
+	before := integration.Machine(t)
+	cmd := exec.Command("/proc/self/exe", "-test.run=^TestLabIsKilled$")
+	cmd.Env = append(os.Environ(), victim+"=1")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ovstest.StartTied(cmd); err != nil {
+		t.Fatal(err)
+	}
+	scan := bufio.NewScanner(out)
+	for scan.Scan() && scan.Text() != "victim is up" {
+		t.Log(scan.Text())
+	}
+	id := fmt.Sprintf("ovsnet-lab-%d-", cmd.Process.Pid)
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // killed
+	err = ovstest.Poll(20*time.Second, func() error {
+		if diff := integration.Diff(before, integration.Machine(t)); diff != "" {
+			return errors.New(diff)
+		}
+		args, err := exec.Command("ps", "-eo", "args=").Output()
+		if err != nil {
+			return err
+		}
+		if strings.Contains(string(args), id) {
+			return errors.New("a process of the lab runs")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"fmt"
+	"net"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ovsnet/ovsnet/integration/ovstest"
+)
+
+// define fills in the daemons of a host; none is started.
+func (h *Host) define(o HostOptions) {
+	const dir = "/run/openvswitch/"
+	h.ovsdb = daemon{
+		host: h, name: "ovsdb-server",
+		line: "ovsdb-server " + dir + "conf.db --remote=punix:" + dir + "db.sock --pidfile=" + dir + "ovsdb-server.pid",
+	}
+	h.vswitchd = daemon{
+		host: h, name: "ovs-vswitchd",
+		line: "ovs-vswitchd unix:" + dir + "db.sock --pidfile=" + dir + "ovs-vswitchd.pid",
+	}
+	h.dockerd = daemon{
+		host: h, name: "dockerd", args: o.Dockerd,
+		line: "dockerd --config-file=/run/daemon.json --host=unix:///run/docker.sock --storage-driver=overlay2" +
+			" --cgroup-parent=docker --exec-opt=native.cgroupdriver=cgroupfs",
+	}
+	h.ovsnet = daemon{host: h, name: "ovsnet"}
+}
+
+// StartOVS starts ovsdb-server and ovs-vswitchd, with the database as it was
+// left or an empty one, and waits until both work.
+func (h *Host) StartOVS(t testing.TB) {
+	t.Helper()
+	h.StartOVSDB(t)
+	h.StartVSwitchd(t)
+}
+
+// StartOVSDB starts ovsdb-server alone.
+func (h *Host) StartOVSDB(t testing.TB) {
+	t.Helper()
+	if _, err := h.Try("test -e /run/openvswitch/conf.db"); err != nil {
+		h.Run(t, "ovsdb-tool create /run/openvswitch/conf.db /usr/share/openvswitch/vswitch.ovsschema")
+	}
+	h.launch(t, &h.ovsdb)
+	h.await(t, &h.ovsdb, func() error { return dialable(h.Path("/run/openvswitch/db.sock")) })
+	h.Run(t, "ovs-vsctl --no-wait init")
+}
+
+// StartVSwitchd starts ovs-vswitchd alone and waits until it has applied the database.
+func (h *Host) StartVSwitchd(t testing.TB) {
+	t.Helper()
+	h.launch(t, &h.vswitchd)
+	h.Run(t, "ovs-vsctl --timeout=30 set Open_vSwitch .", fmt.Sprintf("external_ids:lab-start=%d", time.Now().UnixNano()))
+	h.Run(t, "ovs-vsctl --no-wait remove Open_vSwitch . external_ids lab-start")
+}
+
+// StopOVS ends ovs-vswitchd and ovsdb-server; the database stays.
+func (h *Host) StopOVS(t testing.TB) {
+	t.Helper()
+	h.StopVSwitchd(t)
+	h.StopOVSDB(t)
+}
+
+// StopOVSDB ends ovsdb-server.
+func (h *Host) StopOVSDB(t testing.TB) { t.Helper(); h.stop(t, &h.ovsdb, syscall.SIGTERM) }
+
+// StopVSwitchd ends ovs-vswitchd; its flows are lost.
+func (h *Host) StopVSwitchd(t testing.TB) { t.Helper(); h.stop(t, &h.vswitchd, syscall.SIGTERM) }
+
+// KillVSwitchd ends ovs-vswitchd with SIGKILL.
+func (h *Host) KillVSwitchd(t testing.TB) { t.Helper(); h.stop(t, &h.vswitchd, syscall.SIGKILL) }
+
+// Bridges are the names of the switch's bridges, one on a line.
+func (h *Host) Bridges(t testing.TB) string { t.Helper(); return h.Run(t, "ovs-vsctl list-br") }
+
+// Flows is what ovs-ofctl prints of a bridge's flows, without statistics.
+func (h *Host) Flows(t testing.TB, bridge string) string {
+	t.Helper()
+	return h.Run(t, "ovs-ofctl -OOpenFlow15 --no-stats dump-flows", bridge)
+}
+
+// await polls until a daemon serves, or has ended.
+func (h *Host) await(t testing.TB, d *daemon, serves func() error) {
+	t.Helper()
+	err := ovstest.Poll(30*time.Second, func() error {
+		if !d.running() {
+			return fmt.Errorf("%w: %s ended: %s", ovstest.ErrHopeless, d.name, d.tail(10))
+		}
+		return serves()
+	})
+	if err != nil {
+		t.Fatalf("host %s: %s: %v", h.Name, d.name, err)
+	}
+}
+
+func dialable(socket string) error {
+	c, err := net.Dial("unix", socket)
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}

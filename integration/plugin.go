@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// Names of the driver by its two doors: the managed plugin's own reference,
+// and the socket in the engine's plugin folder.
+const (
+	ManagedDoor = "ovsnet:latest"
+	ShortDoor   = "ovs"
+)
+
+// managed is what docker plugin commands call the plugin.
+const managed = "ovsnet"
+
+// StartPlugin installs and enables the managed plugin with settings of the form
+// KEY=value. It is the one in the folder that OVSNET_PLUGIN names (made by
+// "make plugin" from the Dockerfile), or else one made on the spot of the
+// committed config.json and a fresh build.
+func (h *Host) StartPlugin(t testing.TB, settings ...string) {
+	t.Helper()
+	h.InstallPlugin(t, settings...)
+	h.EnablePlugin(t)
+}
+
+// InstallPlugin is StartPlugin without enabling.
+func (h *Host) InstallPlugin(t testing.TB, settings ...string) {
+	t.Helper()
+	dir, err := pluginDir(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Docker(t, "plugin create "+managed, dir)
+	if len(settings) > 0 {
+		h.Docker(t, "plugin set "+managed, settings...)
+	}
+}
+
+// EnablePlugin enables the installed plugin and waits for both doors.
+func (h *Host) EnablePlugin(t testing.TB) {
+	t.Helper()
+	h.Docker(t, "plugin enable "+managed)
+	h.await(t, &h.dockerd, func() error { return dialable(h.Path(shortSocket)) })
+}
+
+// DisablePlugin disables the plugin though networks use it.
+func (h *Host) DisablePlugin(t testing.TB) {
+	t.Helper()
+	h.Docker(t, "plugin disable --force "+managed)
+}
+
+// RemovePlugin disables and removes the plugin.
+func (h *Host) RemovePlugin(t testing.TB) { t.Helper(); h.Docker(t, "plugin rm --force "+managed) }
+
+// shortSocket is what the engine finds as the driver "ovs".
+const shortSocket = "/run/docker/plugins/ovs.sock"
+
+// pluginDir is a folder that docker plugin create takes.
+func pluginDir(t testing.TB) (string, error) {
+	if dir := os.Getenv("OVSNET_PLUGIN"); dir != "" {
+		root, err := moduleRoot()
+		if err != nil {
+			return "", err
+		}
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(root, dir)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "config.json")); err != nil {
+			return "", fmt.Errorf("OVSNET_PLUGIN: %w; make plugin", err)
+		}
+		return dir, nil
+	}
+	program, err := build("./cmd/ovsnet", "ovsnet")
+	if err != nil {
+		return "", err
+	}
+	root, err := moduleRoot()
+	if err != nil {
+		return "", err
+	}
+	dir := t.TempDir()
+	config, err := os.ReadFile(filepath.Join(root, "cmd/ovsnet/plugin/config.json")) //nolint:gosec // of the module
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), config, 0o600); err != nil {
+		return "", err
+	}
+	if err := os.Mkdir(filepath.Join(dir, "rootfs"), 0o755); err != nil { //nolint:gosec // a root file system
+		return "", err
+	}
+	return dir, os.Link(program, filepath.Join(dir, "rootfs", "ovsnet"))
+}
+
+// StartServe starts "ovsnet serve" on the host, as its systemd unit does, with
+// settings of the form KEY=value, and waits for its socket.
+func (h *Host) StartServe(t testing.TB, settings ...string) {
+	t.Helper()
+	program, err := build("./cmd/ovsnet", "ovsnet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.ovsnet.line, h.ovsnet.args = program+" serve", nil
+	h.ovsnet.env = settings
+	h.launch(t, &h.ovsnet)
+	h.await(t, &h.ovsnet, func() error { return dialable(h.Path(shortSocket)) })
+}
+
+// StopServe ends what StartServe started (SIGTERM).
+func (h *Host) StopServe(t testing.TB) { t.Helper(); h.stop(t, &h.ovsnet, syscall.SIGTERM) }
+
+// KillServe ends what StartServe started with SIGKILL.
+func (h *Host) KillServe(t testing.TB) { t.Helper(); h.stop(t, &h.ovsnet, syscall.SIGKILL) }
+
+// PluginLog is what the driver has logged so far, by either way of running it.
+func (h *Host) PluginLog(t testing.TB) string {
+	t.Helper()
+	if h.ovsnet.done != nil {
+		text, err := os.ReadFile(h.ovsnet.log())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	var log strings.Builder
+	for line := range strings.Lines(h.DockerLog(t)) {
+		if strings.Contains(line, " plugin=") {
+			log.WriteString(line)
+		}
+	}
+	return log.String()
+}

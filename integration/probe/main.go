@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command probe makes and checks traffic inside the containers of the
+// end-to-end tests. It is static and needs nothing but a kernel.
+//
+//	probe hold                            wait for SIGTERM
+//	probe serve ADDR                      TCP: answer a stream with its SHA-256; UDP: echo
+//	probe tcp ADDR BYTES                  send random bytes, compare the SHA-256
+//	probe udp ADDR BYTES                  send a datagram, compare the echo
+//	probe send IFACE HEX [HEX...]         send raw Ethernet frames
+//	probe sniff IFACE HEX STOPHEX SECONDS count frames that contain HEX until one with STOPHEX came
+//
+// It prints one line and ends with status 0 when all went well.
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "probe:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("no command")
+	}
+	command, args := args[0], args[1:]
+	switch {
+	case command == "hold" && len(args) == 0:
+		end := make(chan os.Signal, 1)
+		signal.Notify(end, syscall.SIGTERM, syscall.SIGINT)
+		<-end
+		return nil
+	case command == "serve" && len(args) == 1:
+		return serve(args[0])
+	case command == "tcp" && len(args) == 2:
+		return withNumber(args[1], func(n int) error { return tcp(args[0], n) })
+	case command == "udp" && len(args) == 2:
+		return withNumber(args[1], func(n int) error { return udp(args[0], n) })
+	case command == "send" && len(args) >= 2:
+		return send(args[0], args[1:])
+	case command == "sniff" && len(args) == 4:
+		return withNumber(args[3], func(n int) error {
+			return sniff(args[0], args[1], args[2], time.Duration(n)*time.Second)
+		})
+	}
+	return fmt.Errorf("%s: no such command, or wrong arguments", command)
+}
+
+func withNumber(text string, do func(int) error) error {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return err
+	}
+	return do(n)
+}

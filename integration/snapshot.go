@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// State is what a machine or a host has, as sorted lines that begin with the
+// kind of thing; two states are compared with Diff.
+type State []string
+
+// Diff tells what the second state lacks (-) and has more (+), one on a line;
+// nothing when the states are equal.
+func Diff(before, after State) string {
+	count := map[string]int{}
+	for _, line := range before {
+		count[line]--
+	}
+	for _, line := range after {
+		count[line]++
+	}
+	var diff []string
+	for line, n := range count {
+		for ; n < 0; n++ {
+			diff = append(diff, "- "+line)
+		}
+		for ; n > 0; n-- {
+			diff = append(diff, "+ "+line)
+		}
+	}
+	slices.Sort(diff)
+	return strings.Join(diff, "\n")
+}
+
+// Snapshot is the state of the host: links, addresses, routes, the switch's
+// rows and flows, firewall rules, files of Docker's plugins, of Open vSwitch
+// and of ovsnet, mounts and processes.
+func (h *Host) Snapshot(t testing.TB) State {
+	t.Helper()
+	ns, err := netns.GetFromPath(h.NetNS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close() //nolint:errcheck // only read from
+	s := network(t, ns)
+	s = append(s, h.switchState(t)...)
+	for _, command := range []string{"iptables-save", "ip6tables-save"} {
+		s = append(s, firewall(t, h.enter(command, nil))...)
+	}
+	for _, dir := range []string{
+		"/run/docker/plugins", "/run/openvswitch", "/run/ovsnet", "/var/lib/ovsnet", "/etc/ovsnet", "/etc/docker",
+		"/var/lib/docker/plugins/*/propagated-mount",
+	} {
+		s = append(s, files(t, h.Path(""), dir)...)
+	}
+	s = append(s, mountPoints(t, fmt.Sprintf("/proc/%d/mountinfo", h.pid))...)
+	s = append(s, lines("process", h.Run(t, "ps -eo args="))...)
+	s = slices.DeleteFunc(s, func(line string) bool { return strings.HasPrefix(line, "process ps ") })
+	slices.Sort(s)
+	return s
+}
+
+// Machine is the state of the machine that must not notice the lab: its root
+// namespace's links, addresses, routes and firewall, its mounts, named network
+// namespaces, control groups, and what Docker and Open vSwitch keep there.
+func Machine(t testing.TB) State {
+	t.Helper()
+	ns, err := netns.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close() //nolint:errcheck // only read from
+	s := network(t, ns)
+	for _, command := range []string{"iptables-save", "ip6tables-save"} {
+		s = append(s, firewall(t, []string{command})...)
+	}
+	for _, dir := range []string{
+		"/run/docker*", "/run/openvswitch", "/run/ovsnet", "/var/lib/ovsnet", "/etc/ovsnet", "/etc/docker", "/run/netns",
+	} {
+		s = append(s, files(t, "/", dir)...)
+	}
+	s = append(s, mountPoints(t, "/proc/self/mountinfo")...)
+	for _, key := range []string{"kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes", "net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"} {
+		text, err := os.ReadFile("/proc/sys/" + key)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		s = append(s, "sysctl "+key+" = "+strings.TrimSpace(string(text)))
+	}
+	s = append(s, labGroups(t)...)
+	slices.Sort(s)
+	return s
+}
+
+// labGroups are the control groups of labs, this one's and any other's.
+func labGroups(t testing.TB) State {
+	t.Helper()
+	var s State
+	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // groups come and go
+		}
+		if err == nil && e.IsDir() && strings.HasPrefix(e.Name(), "ovsnet-lab-") {
+			s = append(s, "group "+path)
+			return fs.SkipDir
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// network is what a namespace has of links, global addresses and routes.
+func network(t testing.TB, ns netns.NsHandle) State {
+	t.Helper()
+	handle, err := netlink.NewHandleAt(ns, unix.NETLINK_ROUTE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer handle.Close()
+	links, err := retryDump(handle.LinkList)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s State
+	names := map[int]string{}
+	for _, l := range links {
+		a := l.Attrs()
+		names[a.Index] = a.Name
+		s = append(s, fmt.Sprintf("link %s %s mac %s mtu %d alias %q", a.Name, l.Type(), a.HardwareAddr, a.MTU, a.Alias))
+	}
+	addrs, err := retryDump(func() ([]netlink.Addr, error) { return handle.AddrList(nil, netlink.FAMILY_ALL) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addrs {
+		s = append(s, fmt.Sprintf("address %s on %s", a.IPNet, names[a.LinkIndex]))
+	}
+	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+		routes, err := retryDump(func() ([]netlink.Route, error) { return handle.RouteList(nil, family) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range routes {
+			s = append(s, fmt.Sprintf("route %v via %v on %s", r.Dst, r.Gw, names[r.LinkIndex]))
+		}
+	}
+	return s
+}
+
+// retryDump asks again while the kernel says that the answer is not whole.
+func retryDump[T any](dump func() ([]T, error)) (all []T, err error) {
+	for range 20 {
+		all, err = dump()
+		if !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return all, err
+}
+
+// switchState is what the host's switch has, when it runs.
+func (h *Host) switchState(t testing.TB) State {
+	t.Helper()
+	if !h.vswitchd.running() {
+		return nil
+	}
+	var s State
+	for _, table := range []string{"Bridge", "Port", "Interface"} {
+		s = append(s, lines("row "+table, h.Run(t, "ovs-vsctl --format=csv --no-headings --columns=name,external_ids list "+table))...)
+	}
+	for _, bridge := range strings.Fields(h.Bridges(t)) {
+		s = append(s, lines("flow "+bridge, h.Flows(t, bridge))...)
+		s = append(s, lines("group "+bridge, h.Run(t, "ovs-ofctl -OOpenFlow15 dump-groups", bridge))...)
+	}
+	return append(s, lines("datapath", h.Run(t, "ovs-appctl dpctl/dump-dps"))...)
+}
+
+var counters = regexp.MustCompile(`^#.*|\[\d+:\d+\]`)
+
+func firewall(t testing.TB, command []string) State {
+	t.Helper()
+	if _, err := output([]string{"which", command[len(command)-1]}, nil); err != nil {
+		return nil
+	}
+	var s State
+	table := ""
+	for _, line := range lines(filepath.Base(command[len(command)-1]), must(t, command, nil)) {
+		kind, rule, _ := strings.Cut(line, " ")
+		rule = strings.TrimSpace(counters.ReplaceAllString(rule, ""))
+		if strings.HasPrefix(rule, "*") {
+			table = rule
+		}
+		if rule != "" && rule != "COMMIT" {
+			s = append(s, kind+" "+table+" "+rule)
+		}
+	}
+	return s
+}
+
+// files lists what is under the folders that match the pattern.
+func files(t testing.TB, root, pattern string) State {
+	t.Helper()
+	dirs, err := filepath.Glob(filepath.Join(root, pattern))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s State
+	for _, dir := range dirs {
+		err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			s = append(s, "file /"+strings.TrimPrefix(strings.TrimPrefix(path, root), "/"))
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+func mountPoints(t testing.TB, mountinfo string) State {
+	t.Helper()
+	text, err := os.ReadFile(mountinfo) //nolint:gosec // a file of /proc
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s State
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) > 4 {
+			s = append(s, "mount "+f[4])
+		}
+	}
+	return s
+}
+
+func lines(kind, text string) State {
+	var s State
+	for line := range strings.Lines(text) {
+		s = append(s, kind+" "+strings.TrimRight(line, "\n"))
+	}
+	return s
+}
