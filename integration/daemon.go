@@ -3,9 +3,11 @@
 package integration
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -53,22 +55,22 @@ func (d *daemon) forget() {
 }
 
 // launch starts the daemon without waiting for its service.
-func (h *Host) launch(t testing.TB, d *daemon) {
-	t.Helper()
+func (h *Host) launch(tb testing.TB, d *daemon) {
+	tb.Helper()
 	if d.running() {
-		t.Fatalf("host %s: %s runs already", h.Name, d.name)
+		tb.Fatalf("host %s: %s runs already", h.Name, d.name)
 	}
 	log, err := os.OpenFile(d.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer log.Close() //nolint:errcheck // the daemon has its own copy
 	args := h.enter(d.line, d.args)
-	cmd := exec.Command(args[0], args[1:]...) //nolint:gosec // the lab's own daemons
-	cmd.Env = append(os.Environ(), d.env...)
+	cmd := exec.CommandContext(context.Background(), args[0], args[1:]...)
+	cmd.Env = append(plainEnv(), d.env...)
 	cmd.Stdout, cmd.Stderr = log, log
-	if err := ovstest.StartTied(cmd); err != nil {
-		t.Fatal(err)
+	if err = ovstest.StartTied(cmd); err != nil {
+		tb.Fatal(err)
 	}
 	done := make(chan struct{})
 	go func() {
@@ -79,34 +81,41 @@ func (h *Host) launch(t testing.TB, d *daemon) {
 	// nsenter forks to enter the PID namespace; the daemon is its child.
 	children := fmt.Sprintf("/proc/%d/task/%d/children", cmd.Process.Pid, cmd.Process.Pid)
 	err = ovstest.Poll(10*time.Second, func() error {
-		text, err := os.ReadFile(children) //nolint:gosec // a file of /proc
-		if err != nil || !d.running() {
+		text, gone := os.ReadFile(children)
+		if gone != nil || !d.running() {
 			return fmt.Errorf("%w: %s ended: %s", ovstest.ErrHopeless, d.name, d.tail(10))
 		}
-		d.pid, err = strconv.Atoi(strings.TrimSpace(string(text)))
-		return err
+		var notYet error
+		d.pid, notYet = strconv.Atoi(strings.TrimSpace(string(text)))
+		return notYet
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // stop signals the daemon and waits for its end.
-func (h *Host) stop(t testing.TB, d *daemon, sig syscall.Signal) {
-	t.Helper()
+func (h *Host) stop(tb testing.TB, d *daemon, sig syscall.Signal) {
+	tb.Helper()
 	if !d.running() {
 		return
 	}
 	if err := syscall.Kill(d.pid, sig); err != nil && d.running() {
-		t.Fatalf("host %s: %s: %v", h.Name, d.name, err)
+		tb.Fatalf("host %s: %s: %v", h.Name, d.name, err)
 	}
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-d.done:
 	case <-timer.C:
-		t.Fatalf("host %s: %s did not end in %v after %v", h.Name, d.name, patience, sig)
+		tb.Fatalf("host %s: %s did not end in %v after %v", h.Name, d.name, patience, sig)
 	}
+}
+
+// plainEnv is the environment without what is meant for the tests: the
+// program under test would refuse settings that it does not know.
+func plainEnv() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "OVSNET_") })
 }
 
 // tail is the end of the daemon's log.
@@ -127,10 +136,11 @@ func (d *daemon) tail(lines int) string {
 }
 
 // lastWords puts the ends of the daemons' logs into the log of a failed test.
-func (h *Host) lastWords(t testing.TB) {
+func (h *Host) lastWords(tb testing.TB) {
+	tb.Helper()
 	for _, d := range h.daemons() {
 		if d.done != nil {
-			t.Logf("host %s: end of %s's log:\n%s", h.Name, d.name, d.tail(60))
+			tb.Logf("host %s: end of %s's log:\n%s", h.Name, d.name, d.tail(60))
 		}
 	}
 }

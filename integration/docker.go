@@ -16,9 +16,9 @@ import (
 
 // Docker runs the docker command against the host's engine; the test ends when
 // it fails.
-func (h *Host) Docker(t testing.TB, line string, args ...string) string {
-	t.Helper()
-	return must(t, dockerArgs(line, args), h.dockerEnv())
+func (h *Host) Docker(tb testing.TB, line string, args ...string) string {
+	tb.Helper()
+	return must(tb, dockerArgs(line, args), h.dockerEnv())
 }
 
 // TryDocker is Docker for a command that may fail; the error has its output.
@@ -40,15 +40,15 @@ func (h *Host) dockerEnv() []string {
 
 // Container starts a container of the test image that does nothing, and
 // returns when it runs; args are options of docker run.
-func (h *Host) Container(t testing.TB, name string, args ...string) {
-	t.Helper()
-	h.Docker(t, "run --detach --name", append([]string{name, "--hostname", name}, append(args, Image)...)...)
+func (h *Host) Container(tb testing.TB, name string, args ...string) {
+	tb.Helper()
+	h.Docker(tb, "run --detach --name", append([]string{name, "--hostname", name}, append(args, Image)...)...)
 }
 
 // Exec runs a command in a container; the test ends when it fails.
-func (h *Host) Exec(t testing.TB, container, line string, args ...string) string {
-	t.Helper()
-	return h.Docker(t, "exec "+container+" "+line, args...)
+func (h *Host) Exec(tb testing.TB, container, line string, args ...string) string {
+	tb.Helper()
+	return h.Docker(tb, "exec "+container+" "+line, args...)
 }
 
 // TryExec is Exec for a command that may fail.
@@ -58,33 +58,33 @@ func (h *Host) TryExec(container, line string, args ...string) (string, error) {
 
 // StartDocker starts the engine and waits until it answers; what it stored
 // before is there again.
-func (h *Host) StartDocker(t testing.TB) {
-	t.Helper()
-	h.launch(t, &h.dockerd)
-	h.awaitDocker(t)
+func (h *Host) StartDocker(tb testing.TB) {
+	tb.Helper()
+	h.launch(tb, &h.dockerd)
+	h.awaitDocker(tb)
 	if _, err := h.TryDocker("image inspect", Image); err != nil {
-		h.importImage(t)
+		h.importImage(tb)
 	}
 }
 
 // StopDocker ends the engine as its service does (SIGTERM): containers stop.
-func (h *Host) StopDocker(t testing.TB) { t.Helper(); h.stop(t, &h.dockerd, syscall.SIGTERM) }
+func (h *Host) StopDocker(tb testing.TB) { tb.Helper(); h.stop(tb, &h.dockerd, syscall.SIGTERM) }
 
 // KillDocker ends the engine with SIGKILL.
-func (h *Host) KillDocker(t testing.TB) { t.Helper(); h.stop(t, &h.dockerd, syscall.SIGKILL) }
+func (h *Host) KillDocker(tb testing.TB) { tb.Helper(); h.stop(tb, &h.dockerd, syscall.SIGKILL) }
 
 // DockerLog is the engine's log, which has the managed plugin's output too.
-func (h *Host) DockerLog(t testing.TB) string {
-	t.Helper()
+func (h *Host) DockerLog(tb testing.TB) string {
+	tb.Helper()
 	text, err := os.ReadFile(h.dockerd.log())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(text)
 }
 
-func (h *Host) awaitDocker(t testing.TB) {
-	t.Helper()
+func (h *Host) awaitDocker(tb testing.TB) {
+	tb.Helper()
 	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -92,8 +92,12 @@ func (h *Host) awaitDocker(t testing.TB) {
 			return d.DialContext(ctx, "unix", h.Path("/run/docker.sock"))
 		},
 	}}
-	h.await(t, &h.dockerd, func() error {
-		r, err := client.Get("http://docker/_ping")
+	h.await(tb, &h.dockerd, func() error {
+		q, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://docker/_ping", http.NoBody)
+		if err != nil {
+			return err
+		}
+		r, err := client.Do(q)
 		if err != nil {
 			return err
 		}

@@ -36,9 +36,9 @@ func (h *Host) Path(name string) string {
 func (h *Host) NetNS() string { return fmt.Sprintf("/proc/%d/ns/net", h.pid) }
 
 // Run runs a command on the host; the test ends when it fails.
-func (h *Host) Run(t testing.TB, line string, args ...string) string {
-	t.Helper()
-	return must(t, h.enter(line, args), nil)
+func (h *Host) Run(tb testing.TB, line string, args ...string) string {
+	tb.Helper()
+	return must(tb, h.enter(line, args), nil)
 }
 
 // Try is Run for a command that may fail; the error has its output.
@@ -53,20 +53,20 @@ func (h *Host) enter(line string, args []string) []string {
 }
 
 // ReadFile is the text of a file of the host.
-func (h *Host) ReadFile(t testing.TB, name string) string {
-	t.Helper()
+func (h *Host) ReadFile(tb testing.TB, name string) string {
+	tb.Helper()
 	text, err := os.ReadFile(h.Path(name))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(text)
 }
 
-func must(t testing.TB, args, env []string) string {
-	t.Helper()
+func must(tb testing.TB, args, env []string) string {
+	tb.Helper()
 	out, err := output(args, env)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return out
 }
@@ -79,29 +79,20 @@ func output(args, env []string) (string, error) {
 func feed(in *bytes.Buffer, args, env []string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // the test's own commands
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), env...)
-	var stdout, both bytes.Buffer
+	var stdout, stderr bytes.Buffer
 	if in != nil {
 		cmd.Stdin = in
 	}
-	cmd.Stdout = &tee{&stdout, &both}
-	cmd.Stderr = &both
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.WaitDelay = 5 * time.Second // a grandchild may hold the output open
 	err := cmd.Run()
 	if ctx.Err() != nil {
 		err = fmt.Errorf("%w after %v", ctx.Err(), patience)
 	}
 	if err != nil {
-		err = fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(both.String()))
+		err = fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()+stdout.String()))
 	}
 	return strings.TrimRight(stdout.String(), "\n"), err
-}
-
-// tee writes to two buffers.
-type tee struct{ a, b *bytes.Buffer }
-
-func (w *tee) Write(p []byte) (int, error) {
-	w.a.Write(p)
-	return w.b.Write(p)
 }

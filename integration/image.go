@@ -5,6 +5,7 @@ package integration
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
@@ -20,15 +21,15 @@ import (
 const Image = "ovsnet-test"
 
 // importImage gives the host's engine the test image.
-func (h *Host) importImage(t testing.TB) {
-	t.Helper()
+func (h *Host) importImage(tb testing.TB) {
+	tb.Helper()
 	image, err := testImage()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	args := dockerArgs("import", []string{"--change", `CMD ["/bin/probe","hold"]`, "-", Image})
 	if _, err := feed(bytes.NewBuffer(image), args, h.dockerEnv()); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
@@ -42,14 +43,14 @@ var testImage = sync.OnceValues(func() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	applets, err := exec.Command(busybox, "--list").Output() //nolint:gosec // from the PATH, as told
+	applets, err := exec.CommandContext(context.Background(), busybox, "--list").Output()
 	if err != nil {
 		return nil, err
 	}
 	var image bytes.Buffer
 	w := tar.NewWriter(&image)
 	for name, source := range map[string]string{"bin/busybox": busybox, "bin/probe": probe} {
-		text, err := os.ReadFile(source) //nolint:gosec // a program of the machine
+		text, err := os.ReadFile(source)
 		if err != nil {
 			return nil, err
 		}
@@ -87,7 +88,7 @@ func build(pkg, name string) (string, error) {
 		return "", err
 	}
 	target := filepath.Join(root, "build", "e2e", name)
-	cmd := exec.Command("go", "build", "-trimpath", "-o", target, pkg) //nolint:gosec // the module's own packages
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-o", target, pkg)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -98,7 +99,7 @@ func build(pkg, name string) (string, error) {
 
 // moduleRoot is the folder of go.mod.
 var moduleRoot = sync.OnceValues(func() (string, error) {
-	out, err := exec.Command("go", "env", "GOMOD").Output()
+	out, err := exec.CommandContext(context.Background(), "go", "env", "GOMOD").Output()
 	if err != nil {
 		return "", err
 	}

@@ -26,16 +26,12 @@ func hostInit(host string) error {
 	if err := mounts(); err != nil {
 		return err
 	}
-	lo, err := netlink.LinkByName("lo")
-	if err != nil {
-		return err
-	}
-	if err := netlink.LinkSetUp(lo); err != nil {
+	if err := loopbackUp(); err != nil {
 		return err
 	}
 	children := make(chan os.Signal, 1)
 	signal.Notify(children, unix.SIGCHLD)
-	fmt.Println("ready")
+	fmt.Fprintln(os.Stdout, "ready")
 	for range children {
 		for {
 			pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
@@ -45,6 +41,19 @@ func hostInit(host string) error {
 		}
 	}
 	return nil
+}
+
+func loopbackUp() error {
+	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return err
+	}
+	defer handle.Close()
+	lo, err := handle.LinkByName("lo")
+	if err != nil {
+		return err
+	}
+	return handle.LinkSetUp(lo)
 }
 
 type mount struct {
@@ -75,7 +84,7 @@ func mounts() error {
 	} {
 		if m.target == lab+"/cgroup" {
 			for _, dir := range []string{m.target, lab + "/etc", lab + "/work", "/run/openvswitch", "/run/log"} {
-				if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // as on any machine
+				if err := os.MkdirAll(dir, 0o755); err != nil {
 					return err
 				}
 			}

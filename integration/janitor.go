@@ -4,6 +4,7 @@ package integration
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -46,7 +47,7 @@ func init() {
 
 // role makes the command that starts this binary again in a role.
 func role(name, lab, host string) *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe")
+	cmd := exec.CommandContext(context.Background(), "/proc/self/exe") // ended by closing its stdin
 	cmd.Args = []string{name, lab, host}
 	cmd.Stderr = os.Stderr
 	return cmd
@@ -74,7 +75,7 @@ func janitor(lab, host string) error {
 	if err != nil {
 		return err
 	}
-	if err := cmd.Start(); err != nil {
+	if err = cmd.Start(); err != nil {
 		return fmt.Errorf("new namespaces: %w", err)
 	}
 	defer func() {
@@ -82,17 +83,17 @@ func janitor(lab, host string) error {
 		_ = cmd.Wait()
 	}()
 	for _, g := range groups {
-		if err := os.WriteFile(filepath.Join(g, "cgroup.procs"), fmt.Appendln(nil, cmd.Process.Pid), 0); err != nil {
+		if err = os.WriteFile(filepath.Join(g, "cgroup.procs"), fmt.Appendln(nil, cmd.Process.Pid), 0); err != nil {
 			return err
 		}
 	}
-	if err := begin.Close(); err != nil {
+	if err = begin.Close(); err != nil {
 		return err
 	}
-	if _, err := bufio.NewReader(ready).ReadString('\n'); err != nil {
+	if _, err = bufio.NewReader(ready).ReadString('\n'); err != nil {
 		return fmt.Errorf("the init of host %s did not come up: %w", host, err)
 	}
-	fmt.Println(cmd.Process.Pid)
+	fmt.Fprintln(os.Stdout, cmd.Process.Pid)
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
 }
@@ -116,7 +117,7 @@ func makeGroups(name string) ([]string, error) {
 		}
 		parent = filepath.Join(parent, f[2])
 		group := filepath.Join(parent, name)
-		if err := os.Mkdir(group, 0o755); err != nil && !errors.Is(err, fs.ErrExist) { //nolint:gosec // the usual mode of a control group
+		if err := os.Mkdir(group, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return groups, err
 		}
 		groups = append(groups, group)
@@ -142,7 +143,7 @@ func hierarchy(controllers string) string {
 		names = []string{"unified", "."}
 	}
 	for _, n := range names {
-		dir := filepath.Join("/sys/fs/cgroup", n)
+		dir := "/sys/fs/cgroup/" + n
 		if _, err := os.Stat(filepath.Join(dir, "cgroup.procs")); err == nil {
 			return dir
 		}

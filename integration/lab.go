@@ -26,14 +26,14 @@ var labs atomic.Int64
 
 // NewLab checks that the machine has what hosts need (root and the programs);
 // see [ovstest.Missing] for what happens when it has not.
-func NewLab(t testing.TB) *Lab {
-	t.Helper()
-	ovstest.NeedRoot(t)
+func NewLab(tb testing.TB) *Lab {
+	tb.Helper()
+	ovstest.NeedRoot(tb)
 	for _, need := range [][2]string{
 		{"nsenter", "util-linux"}, {"ip", "iproute2"}, {"busybox", "busybox-static"},
 		{"ovs-vswitchd", "openvswitch-switch"}, {"dockerd", "docker.io"}, {"docker", "docker.io"},
 	} {
-		ovstest.NeedTool(t, need[0], need[1])
+		ovstest.NeedTool(tb, need[0], need[1])
 	}
 	return &Lab{id: fmt.Sprintf("ovsnet-lab-%d-%d", os.Getpid(), labs.Add(1))}
 }
@@ -46,67 +46,68 @@ type HostOptions struct {
 }
 
 // Host starts a host with Open vSwitch, an engine, and the test image.
-func (l *Lab) Host(t testing.TB, name string) *Host {
-	t.Helper()
-	return l.HostWith(t, name, HostOptions{})
+func (l *Lab) Host(tb testing.TB, name string) *Host {
+	tb.Helper()
+	return l.HostWith(tb, name, HostOptions{})
 }
 
 // HostWith is Host with options.
-func (l *Lab) HostWith(t testing.TB, name string, o HostOptions) *Host {
-	t.Helper()
+func (l *Lab) HostWith(tb testing.TB, name string, o HostOptions) *Host {
+	tb.Helper()
 	h := &Host{Name: name}
-	h.begin(t, l.id)
+	h.begin(tb, l.id)
 	h.define(o)
 	if !o.NoDocker {
 		// The engine takes its time; Open vSwitch comes up meanwhile.
-		h.launch(t, &h.dockerd)
+		h.launch(tb, &h.dockerd)
 	}
 	if !o.NoOVS {
-		h.StartOVS(t)
+		h.StartOVS(tb)
 	}
 	if !o.NoDocker {
-		h.awaitDocker(t)
-		h.importImage(t)
+		h.awaitDocker(tb)
+		h.importImage(tb)
 	}
 	return h
 }
 
 // begin starts the janitor, and by it the init, and waits for both.
-func (h *Host) begin(t testing.TB, lab string) {
-	t.Helper()
+func (h *Host) begin(tb testing.TB, lab string) {
+	tb.Helper()
 	cmd := role(janitorRole, lab, h.Name)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // a Ctrl-C is for the test, not for who cleans up after it
 	end, err := cmd.StdinPipe()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	if err = cmd.Start(); err != nil {
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { h.finish(t, cmd, end) })
+	tb.Cleanup(func() { h.finish(tb, cmd, end) })
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		t.Fatalf("host %s: %v", h.Name, err)
+		tb.Fatalf("host %s: %v", h.Name, err)
 	}
 	h.pid, err = strconv.Atoi(strings.TrimSpace(line))
 	if err != nil {
-		t.Fatalf("host %s: %v", h.Name, err)
+		tb.Fatalf("host %s: %v", h.Name, err)
 	}
 }
 
-func (h *Host) finish(t testing.TB, janitor *exec.Cmd, end io.Closer) {
-	if t.Failed() && h.pid != 0 {
-		h.lastWords(t)
+func (h *Host) finish(tb testing.TB, janitor *exec.Cmd, end io.Closer) {
+	tb.Helper()
+	if tb.Failed() && h.pid != 0 {
+		h.lastWords(tb)
 	}
 	if err := end.Close(); err != nil {
-		t.Error(err)
+		tb.Error(err)
 	}
 	if err := janitor.Wait(); err != nil {
-		t.Errorf("host %s: janitor: %v", h.Name, err)
+		tb.Errorf("host %s: janitor: %v", h.Name, err)
 	}
 	for _, d := range h.daemons() {
 		d.forget()

@@ -62,7 +62,7 @@ func TestLabIsKilled(t *testing.T) {
 	if os.Getenv(victim) != "" {
 		h := integration.NewLab(t).Host(t, "h1")
 		h.Container(t, "c1")
-		fmt.Println("victim is up")
+		fmt.Fprintln(os.Stdout, "victim is up")
 		select {}
 	}
 	ovstest.NeedRoot(t)
@@ -73,7 +73,7 @@ func TestLabIsKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := ovstest.StartTied(cmd); err != nil {
+	if err = ovstest.StartTied(cmd); err != nil {
 		t.Fatal(err)
 	}
 	scan := bufio.NewScanner(out)
@@ -81,7 +81,7 @@ func TestLabIsKilled(t *testing.T) {
 		t.Log(scan.Text())
 	}
 	id := fmt.Sprintf("ovsnet-lab-%d-", cmd.Process.Pid)
-	if err := cmd.Process.Kill(); err != nil {
+	if err = cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait() // killed
@@ -89,9 +89,9 @@ func TestLabIsKilled(t *testing.T) {
 		if diff := integration.Diff(before, integration.Machine(t)); diff != "" {
 			return errors.New(diff)
 		}
-		args, err := exec.Command("ps", "-eo", "args=").Output()
-		if err != nil {
-			return err
+		args, failed := exec.Command("ps", "-eo", "args=").Output()
+		if failed != nil {
+			return failed
 		}
 		if strings.Contains(string(args), id) {
 			return errors.New("a process of the lab runs")

@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"syscall"
@@ -33,59 +34,59 @@ func (h *Host) define(o HostOptions) {
 
 // StartOVS starts ovsdb-server and ovs-vswitchd, with the database as it was
 // left or an empty one, and waits until both work.
-func (h *Host) StartOVS(t testing.TB) {
-	t.Helper()
-	h.StartOVSDB(t)
-	h.StartVSwitchd(t)
+func (h *Host) StartOVS(tb testing.TB) {
+	tb.Helper()
+	h.StartOVSDB(tb)
+	h.StartVSwitchd(tb)
 }
 
 // StartOVSDB starts ovsdb-server alone.
-func (h *Host) StartOVSDB(t testing.TB) {
-	t.Helper()
+func (h *Host) StartOVSDB(tb testing.TB) {
+	tb.Helper()
 	if _, err := h.Try("test -e /run/openvswitch/conf.db"); err != nil {
-		h.Run(t, "ovsdb-tool create /run/openvswitch/conf.db /usr/share/openvswitch/vswitch.ovsschema")
+		h.Run(tb, "ovsdb-tool create /run/openvswitch/conf.db /usr/share/openvswitch/vswitch.ovsschema")
 	}
-	h.launch(t, &h.ovsdb)
-	h.await(t, &h.ovsdb, func() error { return dialable(h.Path("/run/openvswitch/db.sock")) })
-	h.Run(t, "ovs-vsctl --no-wait init")
+	h.launch(tb, &h.ovsdb)
+	h.await(tb, &h.ovsdb, func() error { return dialable(h.Path("/run/openvswitch/db.sock")) })
+	h.Run(tb, "ovs-vsctl --no-wait init")
 }
 
 // StartVSwitchd starts ovs-vswitchd alone and waits until it has applied the database.
-func (h *Host) StartVSwitchd(t testing.TB) {
-	t.Helper()
-	h.launch(t, &h.vswitchd)
-	h.Run(t, "ovs-vsctl --timeout=30 set Open_vSwitch .", fmt.Sprintf("external_ids:lab-start=%d", time.Now().UnixNano()))
-	h.Run(t, "ovs-vsctl --no-wait remove Open_vSwitch . external_ids lab-start")
+func (h *Host) StartVSwitchd(tb testing.TB) {
+	tb.Helper()
+	h.launch(tb, &h.vswitchd)
+	h.Run(tb, "ovs-vsctl --timeout=30 set Open_vSwitch .", fmt.Sprintf("external_ids:lab-start=%d", time.Now().UnixNano()))
+	h.Run(tb, "ovs-vsctl --no-wait remove Open_vSwitch . external_ids lab-start")
 }
 
 // StopOVS ends ovs-vswitchd and ovsdb-server; the database stays.
-func (h *Host) StopOVS(t testing.TB) {
-	t.Helper()
-	h.StopVSwitchd(t)
-	h.StopOVSDB(t)
+func (h *Host) StopOVS(tb testing.TB) {
+	tb.Helper()
+	h.StopVSwitchd(tb)
+	h.StopOVSDB(tb)
 }
 
 // StopOVSDB ends ovsdb-server.
-func (h *Host) StopOVSDB(t testing.TB) { t.Helper(); h.stop(t, &h.ovsdb, syscall.SIGTERM) }
+func (h *Host) StopOVSDB(tb testing.TB) { tb.Helper(); h.stop(tb, &h.ovsdb, syscall.SIGTERM) }
 
 // StopVSwitchd ends ovs-vswitchd; its flows are lost.
-func (h *Host) StopVSwitchd(t testing.TB) { t.Helper(); h.stop(t, &h.vswitchd, syscall.SIGTERM) }
+func (h *Host) StopVSwitchd(tb testing.TB) { tb.Helper(); h.stop(tb, &h.vswitchd, syscall.SIGTERM) }
 
 // KillVSwitchd ends ovs-vswitchd with SIGKILL.
-func (h *Host) KillVSwitchd(t testing.TB) { t.Helper(); h.stop(t, &h.vswitchd, syscall.SIGKILL) }
+func (h *Host) KillVSwitchd(tb testing.TB) { tb.Helper(); h.stop(tb, &h.vswitchd, syscall.SIGKILL) }
 
 // Bridges are the names of the switch's bridges, one on a line.
-func (h *Host) Bridges(t testing.TB) string { t.Helper(); return h.Run(t, "ovs-vsctl list-br") }
+func (h *Host) Bridges(tb testing.TB) string { tb.Helper(); return h.Run(tb, "ovs-vsctl list-br") }
 
 // Flows is what ovs-ofctl prints of a bridge's flows, without statistics.
-func (h *Host) Flows(t testing.TB, bridge string) string {
-	t.Helper()
-	return h.Run(t, "ovs-ofctl -OOpenFlow15 --no-stats dump-flows", bridge)
+func (h *Host) Flows(tb testing.TB, bridge string) string {
+	tb.Helper()
+	return h.Run(tb, "ovs-ofctl -OOpenFlow15 --no-stats dump-flows", bridge)
 }
 
 // await polls until a daemon serves, or has ended.
-func (h *Host) await(t testing.TB, d *daemon, serves func() error) {
-	t.Helper()
+func (h *Host) await(tb testing.TB, d *daemon, serves func() error) {
+	tb.Helper()
 	err := ovstest.Poll(30*time.Second, func() error {
 		if !d.running() {
 			return fmt.Errorf("%w: %s ended: %s", ovstest.ErrHopeless, d.name, d.tail(10))
@@ -93,12 +94,13 @@ func (h *Host) await(t testing.TB, d *daemon, serves func() error) {
 		return serves()
 	})
 	if err != nil {
-		t.Fatalf("host %s: %s: %v", h.Name, d.name, err)
+		tb.Fatalf("host %s: %s: %v", h.Name, d.name, err)
 	}
 }
 
 func dialable(socket string) error {
-	c, err := net.Dial("unix", socket)
+	var d net.Dialer
+	c, err := d.DialContext(context.Background(), "unix", socket)
 	if err != nil {
 		return err
 	}

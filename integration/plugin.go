@@ -25,46 +25,47 @@ const managed = "ovsnet"
 // KEY=value. It is the one in the folder that OVSNET_PLUGIN names (made by
 // "make plugin" from the Dockerfile), or else one made on the spot of the
 // committed config.json and a fresh build.
-func (h *Host) StartPlugin(t testing.TB, settings ...string) {
-	t.Helper()
-	h.InstallPlugin(t, settings...)
-	h.EnablePlugin(t)
+func (h *Host) StartPlugin(tb testing.TB, settings ...string) {
+	tb.Helper()
+	h.InstallPlugin(tb, settings...)
+	h.EnablePlugin(tb)
 }
 
 // InstallPlugin is StartPlugin without enabling.
-func (h *Host) InstallPlugin(t testing.TB, settings ...string) {
-	t.Helper()
-	dir, err := pluginDir(t)
+func (h *Host) InstallPlugin(tb testing.TB, settings ...string) {
+	tb.Helper()
+	dir, err := pluginDir(tb)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	h.Docker(t, "plugin create "+managed, dir)
+	h.Docker(tb, "plugin create "+managed, dir)
 	if len(settings) > 0 {
-		h.Docker(t, "plugin set "+managed, settings...)
+		h.Docker(tb, "plugin set "+managed, settings...)
 	}
 }
 
 // EnablePlugin enables the installed plugin and waits for both doors.
-func (h *Host) EnablePlugin(t testing.TB) {
-	t.Helper()
-	h.Docker(t, "plugin enable "+managed)
-	h.await(t, &h.dockerd, func() error { return dialable(h.Path(shortSocket)) })
+func (h *Host) EnablePlugin(tb testing.TB) {
+	tb.Helper()
+	h.Docker(tb, "plugin enable "+managed)
+	h.await(tb, &h.dockerd, func() error { return dialable(h.Path(shortSocket)) })
 }
 
 // DisablePlugin disables the plugin though networks use it.
-func (h *Host) DisablePlugin(t testing.TB) {
-	t.Helper()
-	h.Docker(t, "plugin disable --force "+managed)
+func (h *Host) DisablePlugin(tb testing.TB) {
+	tb.Helper()
+	h.Docker(tb, "plugin disable --force "+managed)
 }
 
 // RemovePlugin disables and removes the plugin.
-func (h *Host) RemovePlugin(t testing.TB) { t.Helper(); h.Docker(t, "plugin rm --force "+managed) }
+func (h *Host) RemovePlugin(tb testing.TB) { tb.Helper(); h.Docker(tb, "plugin rm --force "+managed) }
 
 // shortSocket is what the engine finds as the driver "ovs".
 const shortSocket = "/run/docker/plugins/ovs.sock"
 
 // pluginDir is a folder that docker plugin create takes.
-func pluginDir(t testing.TB) (string, error) {
+func pluginDir(tb testing.TB) (string, error) {
+	tb.Helper()
 	if dir := os.Getenv("OVSNET_PLUGIN"); dir != "" {
 		root, err := moduleRoot()
 		if err != nil {
@@ -86,15 +87,15 @@ func pluginDir(t testing.TB) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	dir := t.TempDir()
-	config, err := os.ReadFile(filepath.Join(root, "cmd/ovsnet/plugin/config.json")) //nolint:gosec // of the module
+	dir := tb.TempDir()
+	config, err := os.ReadFile(root + "/cmd/ovsnet/plugin/config.json")
 	if err != nil {
 		return "", err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), config, 0o600); err != nil {
 		return "", err
 	}
-	if err := os.Mkdir(filepath.Join(dir, "rootfs"), 0o755); err != nil { //nolint:gosec // a root file system
+	if err := os.Mkdir(filepath.Join(dir, "rootfs"), 0o755); err != nil {
 		return "", err
 	}
 	return dir, os.Link(program, filepath.Join(dir, "rootfs", "ovsnet"))
@@ -102,36 +103,36 @@ func pluginDir(t testing.TB) (string, error) {
 
 // StartServe starts "ovsnet serve" on the host, as its systemd unit does, with
 // settings of the form KEY=value, and waits for its socket.
-func (h *Host) StartServe(t testing.TB, settings ...string) {
-	t.Helper()
+func (h *Host) StartServe(tb testing.TB, settings ...string) {
+	tb.Helper()
 	program, err := build("./cmd/ovsnet", "ovsnet")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	h.ovsnet.line, h.ovsnet.args = program+" serve", nil
 	h.ovsnet.env = settings
-	h.launch(t, &h.ovsnet)
-	h.await(t, &h.ovsnet, func() error { return dialable(h.Path(shortSocket)) })
+	h.launch(tb, &h.ovsnet)
+	h.await(tb, &h.ovsnet, func() error { return dialable(h.Path(shortSocket)) })
 }
 
 // StopServe ends what StartServe started (SIGTERM).
-func (h *Host) StopServe(t testing.TB) { t.Helper(); h.stop(t, &h.ovsnet, syscall.SIGTERM) }
+func (h *Host) StopServe(tb testing.TB) { tb.Helper(); h.stop(tb, &h.ovsnet, syscall.SIGTERM) }
 
 // KillServe ends what StartServe started with SIGKILL.
-func (h *Host) KillServe(t testing.TB) { t.Helper(); h.stop(t, &h.ovsnet, syscall.SIGKILL) }
+func (h *Host) KillServe(tb testing.TB) { tb.Helper(); h.stop(tb, &h.ovsnet, syscall.SIGKILL) }
 
 // PluginLog is what the driver has logged so far, by either way of running it.
-func (h *Host) PluginLog(t testing.TB) string {
-	t.Helper()
+func (h *Host) PluginLog(tb testing.TB) string {
+	tb.Helper()
 	if h.ovsnet.done != nil {
 		text, err := os.ReadFile(h.ovsnet.log())
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		return string(text)
 	}
 	var log strings.Builder
-	for line := range strings.Lines(h.DockerLog(t)) {
+	for line := range strings.Lines(h.DockerLog(tb)) {
 		if strings.Contains(line, " plugin=") {
 			log.WriteString(line)
 		}

@@ -48,26 +48,26 @@ func Diff(before, after State) string {
 // Snapshot is the state of the host: links, addresses, routes, the switch's
 // rows and flows, firewall rules, files of Docker's plugins, of Open vSwitch
 // and of ovsnet, mounts and processes.
-func (h *Host) Snapshot(t testing.TB) State {
-	t.Helper()
+func (h *Host) Snapshot(tb testing.TB) State {
+	tb.Helper()
 	ns, err := netns.GetFromPath(h.NetNS())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer ns.Close() //nolint:errcheck // only read from
-	s := network(t, ns)
-	s = append(s, h.switchState(t)...)
+	s := network(tb, ns)
+	s = append(s, h.switchState(tb)...)
 	for _, command := range []string{"iptables-save", "ip6tables-save"} {
-		s = append(s, firewall(t, h.enter(command, nil))...)
+		s = append(s, firewall(tb, h.enter(command, nil))...)
 	}
 	for _, dir := range []string{
 		"/run/docker/plugins", "/run/openvswitch", "/run/ovsnet", "/var/lib/ovsnet", "/etc/ovsnet", "/etc/docker",
 		"/var/lib/docker/plugins/*/propagated-mount",
 	} {
-		s = append(s, files(t, h.Path(""), dir)...)
+		s = append(s, files(tb, h.Path(""), dir)...)
 	}
-	s = append(s, mountPoints(t, fmt.Sprintf("/proc/%d/mountinfo", h.pid))...)
-	s = append(s, lines("process", h.Run(t, "ps -eo args="))...)
+	s = append(s, mountPoints(tb, fmt.Sprintf("/proc/%d/mountinfo", h.pid))...)
+	s = append(s, lines("process", h.Run(tb, "ps -eo args="))...)
 	s = slices.DeleteFunc(s, func(line string) bool { return strings.HasPrefix(line, "process ps ") })
 	slices.Sort(s)
 	return s
@@ -76,38 +76,38 @@ func (h *Host) Snapshot(t testing.TB) State {
 // Machine is the state of the machine that must not notice the lab: its root
 // namespace's links, addresses, routes and firewall, its mounts, named network
 // namespaces, control groups, and what Docker and Open vSwitch keep there.
-func Machine(t testing.TB) State {
-	t.Helper()
+func Machine(tb testing.TB) State {
+	tb.Helper()
 	ns, err := netns.Get()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer ns.Close() //nolint:errcheck // only read from
-	s := network(t, ns)
+	s := network(tb, ns)
 	for _, command := range []string{"iptables-save", "ip6tables-save"} {
-		s = append(s, firewall(t, []string{command})...)
+		s = append(s, firewall(tb, []string{command})...)
 	}
 	for _, dir := range []string{
 		"/run/docker*", "/run/openvswitch", "/run/ovsnet", "/var/lib/ovsnet", "/etc/ovsnet", "/etc/docker", "/run/netns",
 	} {
-		s = append(s, files(t, "/", dir)...)
+		s = append(s, files(tb, "/", dir)...)
 	}
-	s = append(s, mountPoints(t, "/proc/self/mountinfo")...)
+	s = append(s, mountPoints(tb, "/proc/self/mountinfo")...)
 	for _, key := range []string{"kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes", "net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"} {
 		text, err := os.ReadFile("/proc/sys/" + key)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		s = append(s, "sysctl "+key+" = "+strings.TrimSpace(string(text)))
 	}
-	s = append(s, labGroups(t)...)
+	s = append(s, labGroups(tb)...)
 	slices.Sort(s)
 	return s
 }
 
 // labGroups are the control groups of labs, this one's and any other's.
-func labGroups(t testing.TB) State {
-	t.Helper()
+func labGroups(tb testing.TB) State {
+	tb.Helper()
 	var s State
 	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -120,22 +120,22 @@ func labGroups(t testing.TB) State {
 		return err
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
 
 // network is what a namespace has of links, global addresses and routes.
-func network(t testing.TB, ns netns.NsHandle) State {
-	t.Helper()
+func network(tb testing.TB, ns netns.NsHandle) State {
+	tb.Helper()
 	handle, err := netlink.NewHandleAt(ns, unix.NETLINK_ROUTE)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer handle.Close()
 	links, err := retryDump(handle.LinkList)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var s State
 	names := map[int]string{}
@@ -146,7 +146,7 @@ func network(t testing.TB, ns netns.NsHandle) State {
 	}
 	addrs, err := retryDump(func() ([]netlink.Addr, error) { return handle.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, a := range addrs {
 		s = append(s, fmt.Sprintf("address %s on %s", a.IPNet, names[a.LinkIndex]))
@@ -154,7 +154,7 @@ func network(t testing.TB, ns netns.NsHandle) State {
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
 		routes, err := retryDump(func() ([]netlink.Route, error) { return handle.RouteList(nil, family) })
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		for _, r := range routes {
 			s = append(s, fmt.Sprintf("route %v via %v on %s", r.Dst, r.Gw, names[r.LinkIndex]))
@@ -175,32 +175,32 @@ func retryDump[T any](dump func() ([]T, error)) (all []T, err error) {
 }
 
 // switchState is what the host's switch has, when it runs.
-func (h *Host) switchState(t testing.TB) State {
-	t.Helper()
+func (h *Host) switchState(tb testing.TB) State {
+	tb.Helper()
 	if !h.vswitchd.running() {
 		return nil
 	}
 	var s State
 	for _, table := range []string{"Bridge", "Port", "Interface"} {
-		s = append(s, lines("row "+table, h.Run(t, "ovs-vsctl --format=csv --no-headings --columns=name,external_ids list "+table))...)
+		s = append(s, lines("row "+table, h.Run(tb, "ovs-vsctl --format=csv --no-headings --columns=name,external_ids list "+table))...)
 	}
-	for _, bridge := range strings.Fields(h.Bridges(t)) {
-		s = append(s, lines("flow "+bridge, h.Flows(t, bridge))...)
-		s = append(s, lines("group "+bridge, h.Run(t, "ovs-ofctl -OOpenFlow15 dump-groups", bridge))...)
+	for _, bridge := range strings.Fields(h.Bridges(tb)) {
+		s = append(s, lines("flow "+bridge, h.Flows(tb, bridge))...)
+		s = append(s, lines("group "+bridge, h.Run(tb, "ovs-ofctl -OOpenFlow15 dump-groups", bridge))...)
 	}
-	return append(s, lines("datapath", h.Run(t, "ovs-appctl dpctl/dump-dps"))...)
+	return append(s, lines("datapath", h.Run(tb, "ovs-appctl dpctl/dump-dps"))...)
 }
 
 var counters = regexp.MustCompile(`^#.*|\[\d+:\d+\]`)
 
-func firewall(t testing.TB, command []string) State {
-	t.Helper()
+func firewall(tb testing.TB, command []string) State {
+	tb.Helper()
 	if _, err := output([]string{"which", command[len(command)-1]}, nil); err != nil {
 		return nil
 	}
 	var s State
 	table := ""
-	for _, line := range lines(filepath.Base(command[len(command)-1]), must(t, command, nil)) {
+	for _, line := range lines(filepath.Base(command[len(command)-1]), must(tb, command, nil)) {
 		kind, rule, _ := strings.Cut(line, " ")
 		rule = strings.TrimSpace(counters.ReplaceAllString(rule, ""))
 		if strings.HasPrefix(rule, "*") {
@@ -214,11 +214,11 @@ func firewall(t testing.TB, command []string) State {
 }
 
 // files lists what is under the folders that match the pattern.
-func files(t testing.TB, root, pattern string) State {
-	t.Helper()
+func files(tb testing.TB, root, pattern string) State {
+	tb.Helper()
 	dirs, err := filepath.Glob(filepath.Join(root, pattern))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var s State
 	for _, dir := range dirs {
@@ -230,17 +230,17 @@ func files(t testing.TB, root, pattern string) State {
 			return err
 		})
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	return s
 }
 
-func mountPoints(t testing.TB, mountinfo string) State {
-	t.Helper()
-	text, err := os.ReadFile(mountinfo) //nolint:gosec // a file of /proc
+func mountPoints(tb testing.TB, mountinfo string) State {
+	tb.Helper()
+	text, err := os.ReadFile(mountinfo)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var s State
 	for line := range strings.Lines(string(text)) {

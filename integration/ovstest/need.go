@@ -11,29 +11,29 @@ import (
 // NeedTool ends the test unless the program is on the PATH: a skip that names
 // the Debian package, or a failure when OVSNET_REQUIRE=all. It returns the
 // program's path.
-func NeedTool(t testing.TB, tool, debianPackage string) string {
-	t.Helper()
+func NeedTool(tb testing.TB, tool, debianPackage string) string {
+	tb.Helper()
 	path, err := exec.LookPath(tool)
 	if err != nil {
-		Missing(t, tool+" is not installed; apt-get install "+debianPackage)
+		Missing(tb, tool+" is not installed; apt-get install "+debianPackage)
 	}
 	return path
 }
 
 // NeedRoot ends the test unless it runs as root, like NeedTool.
-func NeedRoot(t testing.TB) {
-	t.Helper()
+func NeedRoot(tb testing.TB) {
+	tb.Helper()
 	if os.Geteuid() != 0 {
-		Missing(t, "needs root; run with sudo")
+		Missing(tb, "needs root; run with sudo")
 	}
 }
 
 // Missing ends the test because the machine lacks something: a skip, or a
 // failure when OVSNET_REQUIRE=all.
-func Missing(t testing.TB, what string) {
-	t.Helper()
+func Missing(tb testing.TB, what string) {
+	tb.Helper()
 	if os.Getenv("OVSNET_REQUIRE") == "all" {
-		t.Fatal(what)
+		tb.Fatal(what)
 	}
-	t.Skip(what)
+	tb.Skip(what)
 }

@@ -46,29 +46,29 @@ type Switch struct {
 }
 
 // Start starts a dummy switch and waits until it works.
-func Start(t testing.TB) *Switch {
-	t.Helper()
-	return StartWith(t, Options{})
+func Start(tb testing.TB) *Switch {
+	tb.Helper()
+	return StartWith(tb, Options{})
 }
 
 // StartWith is Start with a choice of what kind of switch.
-func StartWith(t testing.TB, o Options) *Switch {
-	t.Helper()
+func StartWith(tb testing.TB, o Options) *Switch {
+	tb.Helper()
 	for _, tool := range []string{"ovsdb-tool", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl"} {
-		NeedTool(t, tool, debianPackage)
+		NeedTool(tb, tool, debianPackage)
 	}
 	if o.NetNS != "" {
-		NeedRoot(t)
+		NeedRoot(tb)
 	}
-	// Not t.TempDir: it contains the test's name, and the path of a unix socket
+	// Not tb.TempDir: it contains the test's name, and the path of a unix socket
 	// may have 107 bytes.
-	dir, err := os.MkdirTemp("", "ovs")
+	dir, err := os.MkdirTemp("", "ovs") //nolint:usetesting // see above
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	s := newSwitch(dir, o)
@@ -76,18 +76,18 @@ func StartWith(t testing.TB, o Options) *Switch {
 	if schema == "" {
 		schema = "/usr/share/openvswitch/vswitch.ovsschema"
 	}
-	s.command(t, "ovsdb-tool", "create", filepath.Join(dir, "conf.db"), schema)
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("ovs-vswitchd's last words:\n%s", s.vswitchd.logTail(20))
+	s.command(tb, "ovsdb-tool", "create", filepath.Join(dir, "conf.db"), schema)
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			tb.Logf("ovs-vswitchd's last words:\n%s", s.vswitchd.logTail(20))
 		}
-		s.KillVSwitchd(t)
-		s.KillDB(t)
+		s.KillVSwitchd(tb)
+		s.KillDB(tb)
 	})
-	s.StartDB(t)
-	s.command(t, "ovs-vsctl", "--db="+s.DB, "--timeout="+commandTimeout, "--no-wait", "init")
+	s.StartDB(tb)
+	s.command(tb, "ovs-vsctl", "--db="+s.DB, "--timeout="+commandTimeout, "--no-wait", "init")
 	if !o.NoVSwitchd {
-		s.StartVSwitchd(t)
+		s.StartVSwitchd(tb)
 	}
 	return s
 }
@@ -121,125 +121,126 @@ func (s *Switch) environ() []string {
 func (s *Switch) Mgmt(bridge string) string { return filepath.Join(s.Dir, bridge+".mgmt") }
 
 // StartDB starts ovsdb-server on the same database again and waits for its socket.
-func (s *Switch) StartDB(t testing.TB) {
-	t.Helper()
+func (s *Switch) StartDB(tb testing.TB) {
+	tb.Helper()
 	if err := s.db.start(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	socket := strings.TrimPrefix(s.DB, "unix:")
 	err := Poll(20*time.Second, func() error {
 		if !s.db.running() {
 			return fmt.Errorf("%w: ovsdb-server ended: %s", ErrHopeless, s.db.logTail(5))
 		}
-		c, err := net.Dial("unix", socket)
+		var d net.Dialer
+		c, err := d.DialContext(context.Background(), "unix", socket)
 		if err != nil {
 			return err
 		}
 		return c.Close()
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // StopDB ends ovsdb-server as an administrator would (SIGTERM).
-func (s *Switch) StopDB(t testing.TB) { t.Helper(); s.end(t, &s.db, syscall.SIGTERM) }
+func (s *Switch) StopDB(tb testing.TB) { tb.Helper(); s.end(tb, &s.db, syscall.SIGTERM) }
 
 // KillDB ends ovsdb-server with SIGKILL.
-func (s *Switch) KillDB(t testing.TB) { t.Helper(); s.end(t, &s.db, syscall.SIGKILL) }
+func (s *Switch) KillDB(tb testing.TB) { tb.Helper(); s.end(tb, &s.db, syscall.SIGKILL) }
 
 // StartVSwitchd starts ovs-vswitchd and waits until it has applied the database.
-func (s *Switch) StartVSwitchd(t testing.TB) {
-	t.Helper()
+func (s *Switch) StartVSwitchd(tb testing.TB) {
+	tb.Helper()
 	if err := s.vswitchd.start(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	// Without --no-wait, ovs-vsctl waits until ovs-vswitchd has caught up. It
 	// writes nothing unless there is something to write, hence the key.
-	s.Ctl(t, "set", "Open_vSwitch", ".", fmt.Sprintf("external_ids:ovstest-start=%d", time.Now().UnixNano()))
-	s.Ctl(t, "--no-wait", "remove", "Open_vSwitch", ".", "external_ids", "ovstest-start")
+	s.Ctl(tb, "set", "Open_vSwitch", ".", fmt.Sprintf("external_ids:ovstest-start=%d", time.Now().UnixNano()))
+	s.Ctl(tb, "--no-wait", "remove", "Open_vSwitch", ".", "external_ids", "ovstest-start")
 }
 
 // StopVSwitchd ends ovs-vswitchd as an administrator would (SIGTERM): flows are lost.
-func (s *Switch) StopVSwitchd(t testing.TB) { t.Helper(); s.end(t, &s.vswitchd, syscall.SIGTERM) }
+func (s *Switch) StopVSwitchd(tb testing.TB) { tb.Helper(); s.end(tb, &s.vswitchd, syscall.SIGTERM) }
 
 // KillVSwitchd ends ovs-vswitchd with SIGKILL: flows are lost.
-func (s *Switch) KillVSwitchd(t testing.TB) { t.Helper(); s.end(t, &s.vswitchd, syscall.SIGKILL) }
+func (s *Switch) KillVSwitchd(tb testing.TB) { tb.Helper(); s.end(tb, &s.vswitchd, syscall.SIGKILL) }
 
 // RestartVSwitchd is StopVSwitchd and StartVSwitchd.
-func (s *Switch) RestartVSwitchd(t testing.TB) {
-	t.Helper()
-	s.StopVSwitchd(t)
-	s.StartVSwitchd(t)
+func (s *Switch) RestartVSwitchd(tb testing.TB) {
+	tb.Helper()
+	s.StopVSwitchd(tb)
+	s.StartVSwitchd(tb)
 }
 
 // PauseVSwitchd stops ovs-vswitchd without ending it (SIGSTOP): it keeps its
 // sockets and answers nothing until ResumeVSwitchd.
-func (s *Switch) PauseVSwitchd(t testing.TB) { t.Helper(); s.signal(t, syscall.SIGSTOP) }
+func (s *Switch) PauseVSwitchd(tb testing.TB) { tb.Helper(); s.signal(tb, syscall.SIGSTOP) }
 
 // ResumeVSwitchd undoes PauseVSwitchd.
-func (s *Switch) ResumeVSwitchd(t testing.TB) { t.Helper(); s.signal(t, syscall.SIGCONT) }
+func (s *Switch) ResumeVSwitchd(tb testing.TB) { tb.Helper(); s.signal(tb, syscall.SIGCONT) }
 
-func (s *Switch) signal(t testing.TB, sig syscall.Signal) {
-	t.Helper()
+func (s *Switch) signal(tb testing.TB, sig syscall.Signal) {
+	tb.Helper()
 	if !s.vswitchd.running() {
-		t.Fatal("ovs-vswitchd: not running")
+		tb.Fatal("ovs-vswitchd: not running")
 	}
 	if err := s.vswitchd.cmd.Process.Signal(sig); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
-func (s *Switch) end(t testing.TB, p *process, sig syscall.Signal) {
-	t.Helper()
+func (s *Switch) end(tb testing.TB, p *process, sig syscall.Signal) {
+	tb.Helper()
 	if err := p.stop(sig); err != nil {
-		t.Error(err)
+		tb.Error(err)
 	}
 }
 
 // Ctl runs ovs-vsctl on the switch's database; the test fails when it does.
 // Like the other commands it returns the output without the last newline.
-func (s *Switch) Ctl(t testing.TB, args ...string) string {
-	t.Helper()
-	return s.command(t, "ovs-vsctl", append([]string{"--db=" + s.DB, "--timeout=" + commandTimeout}, args...)...)
+func (s *Switch) Ctl(tb testing.TB, args ...string) string {
+	tb.Helper()
+	return s.command(tb, "ovs-vsctl", append([]string{"--db=" + s.DB, "--timeout=" + commandTimeout}, args...)...)
 }
 
 // OFCtl runs ovs-ofctl with OpenFlow 1.5; bridges are given by name.
-func (s *Switch) OFCtl(t testing.TB, args ...string) string {
-	t.Helper()
-	return s.command(t, "ovs-ofctl", append([]string{"--timeout=" + commandTimeout, "-OOpenFlow15"}, args...)...)
+func (s *Switch) OFCtl(tb testing.TB, args ...string) string {
+	tb.Helper()
+	return s.command(tb, "ovs-ofctl", append([]string{"--timeout=" + commandTimeout, "-OOpenFlow15"}, args...)...)
 }
 
 // AppCtl runs ovs-appctl on the switch's ovs-vswitchd.
-func (s *Switch) AppCtl(t testing.TB, args ...string) string {
-	t.Helper()
+func (s *Switch) AppCtl(tb testing.TB, args ...string) string {
+	tb.Helper()
 	target := "--target=" + filepath.Join(s.Dir, "ovs-vswitchd.ctl")
-	return s.command(t, "ovs-appctl", append([]string{target, "--timeout=" + commandTimeout}, args...)...)
+	return s.command(tb, "ovs-appctl", append([]string{target, "--timeout=" + commandTimeout}, args...)...)
 }
 
 // Trace is the text of ofproto/trace: what a packet, given as a flow in
 // ovs-ofctl's grammar, meets in the bridge's tables (ovs-vswitchd(8)).
-func (s *Switch) Trace(t testing.TB, bridge, flow string) string {
-	t.Helper()
-	return s.AppCtl(t, "ofproto/trace", bridge, flow)
+func (s *Switch) Trace(tb testing.TB, bridge, flow string) string {
+	tb.Helper()
+	return s.AppCtl(tb, "ofproto/trace", bridge, flow)
 }
 
 // AddBridge adds a bridge with fail_mode=secure (netdev for a switch with
 // [Options.NetNS]) and waits until it works.
-func (s *Switch) AddBridge(t testing.TB, name string) {
-	t.Helper()
+func (s *Switch) AddBridge(tb testing.TB, name string) {
+	tb.Helper()
 	args := []string{"add-br", name, "--", "set", "Bridge", name, "fail_mode=secure"}
 	if s.vswitchd.args[0] == "nsenter" {
 		args = append(args, "datapath_type=netdev")
 	}
-	s.Ctl(t, args...)
+	s.Ctl(tb, args...)
 }
 
-func (s *Switch) command(t testing.TB, name string, args ...string) string {
-	t.Helper()
+func (s *Switch) command(tb testing.TB, name string, args ...string) string {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // the sandbox's own programs
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = s.environ()
 	out, err := cmd.Output()
 	if err != nil {
@@ -247,7 +248,7 @@ func (s *Switch) command(t testing.TB, name string, args ...string) string {
 		if errors.As(err, &exit) {
 			err = fmt.Errorf("%w: %s", err, exit.Stderr)
 		}
-		t.Fatalf("%s %s: %v", name, strings.Join(args, " "), err)
+		tb.Fatalf("%s %s: %v", name, strings.Join(args, " "), err)
 	}
 	return strings.TrimRight(string(out), "\n")
 }

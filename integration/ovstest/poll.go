@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ErrHopeless, wrapped in the error of a condition, makes Poll give up at once.
+// ErrHopeless makes Poll give up at once when a condition's error wraps it.
 var ErrHopeless = errors.New("hopeless")
 
 // Poll asks the condition every few milliseconds until it returns nil; when it

@@ -3,6 +3,7 @@
 package ovstest
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -76,7 +77,7 @@ func (p *process) start() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}
-	cmd := exec.Command(p.args[0], p.args[1:]...) //nolint:gosec // the sandbox's own programs
+	cmd := exec.CommandContext(context.Background(), p.args[0], p.args[1:]...)
 	cmd.Env = p.env
 	cmd.Dir = filepath.Dir(p.log)
 	cmd.Stdout, cmd.Stderr = log, log

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,7 +29,7 @@ func packetSocket(iface string) (int, error) {
 	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: every, Ifindex: dev.Index}); err != nil {
 		return 0, errors.Join(err, unix.Close(fd))
 	}
-	promisc := unix.PacketMreq{Ifindex: int32(dev.Index), Type: unix.PACKET_MR_PROMISC} //nolint:gosec // an index is small
+	promisc := unix.PacketMreq{Ifindex: int32(dev.Index), Type: unix.PACKET_MR_PROMISC}
 	if err := unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &promisc); err != nil {
 		return 0, errors.Join(err, unix.Close(fd))
 	}
@@ -50,7 +51,7 @@ func send(iface string, frames []string) error {
 			return err
 		}
 	}
-	fmt.Printf("%d frames sent\n", len(frames))
+	fmt.Fprintf(os.Stdout, "%d frames sent\n", len(frames))
 	return nil
 }
 
@@ -74,7 +75,7 @@ func sniff(iface, pattern, stop string, wait time.Duration) error {
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv); err != nil {
 		return err
 	}
-	fmt.Println("listening")
+	fmt.Fprintln(os.Stdout, "listening")
 	buf := make([]byte, 65536)
 	for count := 0; ; {
 		n, from, err := unix.Recvfrom(fd, buf, 0)
@@ -91,7 +92,7 @@ func sniff(iface, pattern, stop string, wait time.Duration) error {
 			count++
 		}
 		if bytes.Contains(buf[:n], last) {
-			fmt.Println("matched", count)
+			fmt.Fprintln(os.Stdout, "matched", count)
 			return nil
 		}
 	}

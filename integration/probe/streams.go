@@ -4,12 +4,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"time"
 )
 
@@ -18,15 +20,16 @@ const limit = 20 * time.Second
 
 // serve answers on TCP and UDP until it is killed.
 func serve(addr string) error {
-	listener, err := net.Listen("tcp", addr)
+	var config net.ListenConfig
+	listener, err := config.Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		return err
 	}
-	packets, err := net.ListenPacket("udp", addr)
+	packets, err := config.ListenPacket(context.Background(), "udp", addr)
 	if err != nil {
 		return err
 	}
-	fmt.Println("serving", addr)
+	fmt.Fprintln(os.Stdout, "serving", addr)
 	ended := make(chan error, 1)
 	go func() { ended <- echo(packets) }()
 	go func() {
@@ -64,25 +67,30 @@ func echo(c net.PacketConn) error {
 	}
 }
 
+func dial(network, addr string) (net.Conn, error) {
+	d := net.Dialer{Timeout: limit / 4}
+	return d.DialContext(context.Background(), network, addr)
+}
+
 func tcp(addr string, size int) error {
-	c, err := net.DialTimeout("tcp", addr, limit/4)
+	c, err := dial("tcp", addr)
 	if err != nil {
 		return err
 	}
 	defer c.Close() //nolint:errcheck // everything was read
-	if err := c.SetDeadline(time.Now().Add(limit)); err != nil {
+	if err = c.SetDeadline(time.Now().Add(limit)); err != nil {
 		return err
 	}
 	begin := time.Now()
 	sum := sha256.New()
-	if _, err := io.CopyN(io.MultiWriter(c, sum), rand.Reader, int64(size)); err != nil {
+	if _, err = io.CopyN(io.MultiWriter(c, sum), rand.Reader, int64(size)); err != nil {
 		return err
 	}
 	conn, ok := c.(*net.TCPConn)
 	if !ok {
 		return errors.New("not a TCP connection")
 	}
-	if err := conn.CloseWrite(); err != nil {
+	if err = conn.CloseWrite(); err != nil {
 		return err
 	}
 	got, err := io.ReadAll(c)
@@ -92,24 +100,24 @@ func tcp(addr string, size int) error {
 	if !bytes.Equal(got, sum.Sum(nil)) {
 		return fmt.Errorf("sent SHA-256 %x, the other end saw %x", sum.Sum(nil), got)
 	}
-	fmt.Printf("%d bytes arrived whole in %v\n", size, time.Since(begin).Round(time.Millisecond))
+	fmt.Fprintf(os.Stdout, "%d bytes arrived whole in %v\n", size, time.Since(begin).Round(time.Millisecond))
 	return nil
 }
 
 func udp(addr string, size int) error {
-	c, err := net.Dial("udp", addr)
+	c, err := dial("udp", addr)
 	if err != nil {
 		return err
 	}
 	defer c.Close() //nolint:errcheck // a datagram socket
-	if err := c.SetDeadline(time.Now().Add(limit / 4)); err != nil {
+	if err = c.SetDeadline(time.Now().Add(limit / 4)); err != nil {
 		return err
 	}
 	want := make([]byte, size)
-	if _, err := rand.Read(want); err != nil {
+	if _, err = rand.Read(want); err != nil {
 		return err
 	}
-	if _, err := c.Write(want); err != nil {
+	if _, err = c.Write(want); err != nil {
 		return err
 	}
 	got := make([]byte, 65536)
@@ -120,6 +128,6 @@ func udp(addr string, size int) error {
 	if !bytes.Equal(got[:n], want) {
 		return fmt.Errorf("the echo of %d bytes differs", size)
 	}
-	fmt.Printf("%d bytes echoed\n", size)
+	fmt.Fprintf(os.Stdout, "%d bytes echoed\n", size)
 	return nil
 }
