@@ -20,9 +20,6 @@ import (
 const (
 	// EnvFile names the settings file, as the flag --config does.
 	EnvFile = "OVSNET_CONFIG"
-	// envRequire belongs to the project's tests (see CONTRIBUTING.md), which run the daemon in their own
-	// environment.
-	envRequire = "OVSNET_REQUIRE"
 	// none stands for "no socket" where an empty text means "not set".
 	none = "none"
 	// maxFile bounds the settings file, in bytes.
@@ -106,7 +103,7 @@ func (l *loader) readEnviron() {
 	var errs []error
 	for _, kv := range l.src.Environ {
 		name, value, _ := strings.Cut(kv, "=")
-		if !strings.HasPrefix(name, envPrefix) || name == envRequire || value == "" {
+		if !strings.HasPrefix(name, envPrefix) || value == "" {
 			continue
 		}
 		switch key, ok := byName[name]; {

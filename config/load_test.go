@@ -81,7 +81,7 @@ status_socket: ""
 `)
 	got, err := Load(Source{
 		File:    file,
-		Environ: []string{"OVSNET_OWNER=from-env", "OVSNET_LOG_LEVEL=warn", "OVSNET_SOCKET=none", "OVSNET_SCOPE=", "OVSNET_MTU=1400", "PATH=/bin", "OVSNET_REQUIRE=all"},
+		Environ: []string{"OVSNET_OWNER=from-env", "OVSNET_LOG_LEVEL=warn", "OVSNET_SOCKET=none", "OVSNET_SCOPE=", "OVSNET_MTU=1400", "PATH=/bin"},
 		Flags:   flags(t, "--log-level=error", "--verb-timeout", "10s", "--mtu=1300"),
 	})
 	if err != nil {
