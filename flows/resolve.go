@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flows
+
+import (
+	"net"
+	"net/netip"
+)
+
+// naRouter, naSolicited and naOverride are the flags of a neighbour advertisement (RFC 4861, section 4.4).
+const (
+	naRouter    = 0x80000000
+	naSolicited = 0x40000000
+	naOverride  = 0x20000000
+)
+
+// asks matches an ARP request or a neighbour solicitation for an address.
+func asks(a netip.Addr) []FieldMatch {
+	if a.Is4() {
+		return []FieldMatch{eth(etherARP), U(FieldARPOp, 1), Addr(FieldARPTPA, a)}
+	}
+	return append(solicits(), Addr(FieldNDTarget, a))
+}
+
+func solicits() []FieldMatch {
+	return []FieldMatch{eth(etherIPv6), U(FieldIPProto, protoICMPv6), U(FieldIPTTL, 255),
+		U(FieldICMPv6Type, icmp6NeighbourSol), U(FieldICMPv6Code, 0)}
+}
+
+// withoutSource matches what has no source link-layer option, so that there is nothing to turn into an answer.
+func withoutSource() FieldMatch { return MAC(FieldNDSLL, make(net.HardwareAddr, 6)) }
+
+// answer turns a request for a into its answer and sends it back.
+func answer(a netip.Addr, mac net.HardwareAddr, flags uint64) []Action {
+	if a.Is4() {
+		return []Action{
+			Copy{Src: FieldEthSrc, Dst: FieldEthDst, Bits: 48}, SetField{MAC(FieldEthSrc, mac)},
+			SetField{U(FieldARPOp, 2)},
+			Copy{Src: FieldARPSHA, Dst: FieldARPTHA, Bits: 48}, SetField{MAC(FieldARPSHA, mac)},
+			Copy{Src: FieldARPSPA, Dst: FieldARPTPA, Bits: 32}, SetField{Addr(FieldARPSPA, a)},
+			Output{PortInPort},
+		}
+	}
+	// OVS takes the target option only in this order: it wants a solicitation until the type changes.
+	return []Action{
+		Copy{Src: FieldEthSrc, Dst: FieldEthDst, Bits: 48}, SetField{MAC(FieldEthSrc, mac)},
+		Copy{Src: FieldIPv6Src, Dst: FieldIPv6Dst, Bits: 128}, SetField{Addr(FieldIPv6Src, a)},
+		SetField{MAC(FieldNDSLL, mac)}, SetField{U(FieldNDOptionsType, 2)}, SetField{U(FieldNDReserved, flags)},
+		SetField{U(FieldICMPv6Type, icmp6NeighbourAdv)},
+		Output{PortInPort},
+	}
+}
+
+// resolveGateway answers for one address of the gateway.
+func resolveGateway(add emit, n Network, a netip.Addr) {
+	net := regs(reg(RegNetwork, uint64(n.Tag)))
+	add(rowResolveOwn, with(asks(a), U(FieldInPort, uint64(PortLocal))), Goto{TablePolicy})
+	add(rowAnswerGateway, with(asks(a), net), answer(a, n.GatewayMAC, naRouter|naSolicited|naOverride)...)
+	if a.Is6() {
+		add(rowProbeGateway, with(asks(a), net, withoutSource()), toGateway(), setOutput(PortLocal), Goto{TableAdmit})
+	}
+}
+
+// resolvePrivate keeps a source that may not reach its neighbours from being told where they are.
+func resolvePrivate(add emit, source FieldMatch) {
+	add(rowResolvePrivate, NewMatch(source, eth(etherARP), U(FieldARPOp, 1)), Goto{TablePolicy})
+	add(rowResolvePrivate, with(solicits(), source), Goto{TablePolicy})
+}
+
+// resolve answers for the endpoint's own addresses, but not to itself: who asks for its own address probes for duplicates.
+func (p Port) resolve(add emit, in FieldMatch) {
+	net := regs(reg(RegNetwork, uint64(p.Network.Tag)))
+	for _, a := range p.addrs() {
+		add(rowResolveOwn, with(asks(a), in), Goto{TablePolicy})
+		add(rowAnswer, with(asks(a), net), answer(a, p.MAC, naSolicited|naOverride)...)
+		if a.Is6() {
+			add(rowProbe, with(asks(a), net, withoutSource()), p.toPort(), setOutput(uint32(p.Number)), Goto{TableAdmit})
+		}
+	}
+}

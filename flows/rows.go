@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package flows
+
+// Row is one kind of flow in the pipeline: where it stands and what for. Its number is in the cookie of each of its
+// flows, so that a counter in a switch can be read as a sentence. A number, once given, keeps its meaning.
+type Row struct {
+	Number   uint8
+	Table    uint8
+	Priority uint16
+	Name     string
+	// Drop is the reason under which a report counts the row's packets; empty when the row does not drop.
+	Drop    string
+	Purpose string
+}
+
+// The rows, table by table, highest priority first.
+var (
+	rowStorm     = Row{1, TableClassify, 110, "storm", "", "a container's broadcast passes the port's meter first"}
+	rowContainer = Row{2, TableClassify, 100, "container", "", "a container's port: to guard, or past it where port security is off"}
+	rowGateway   = Row{3, TableClassify, 100, "gateway", "", "the host's own port of the bridge"}
+	rowUnknown   = Row{4, TableClassify, 0, "unknown-port", "unknown-port", "a port that is not ours"}
+
+	rowLinkControlAllowed = Row{10, TableGuard, 950, "link-control-allowed", "", "ovs.port.allow=link-control"}
+	rowTagged             = Row{11, TableGuard, 900, "tagged", "tagged", "a VLAN tag from an access port"}
+	rowLinkControl        = Row{12, TableGuard, 900, "link-control", "link-control", "STP, LACP, LLDP, CDP and their kin"}
+	rowOwnMAC             = Row{13, TableGuard, 500, "own-mac", "", "the port's MAC with IPv4, IPv6 or ARP"}
+	rowEthertype          = Row{14, TableGuard, 400, "ethertype", "ethertype", "the port's MAC with any other ethertype, or 802.3 LLC"}
+	rowSpoofedMAC         = Row{15, TableGuard, 100, "spoofed-mac", "spoofed-mac", "another source MAC"}
+	rowGuardMiss          = Row{16, TableGuard, 0, "guard-miss", "spoofed-mac", "a port without rows of its own"}
+
+	rowServiceAllowed = Row{20, TableSpeech, 950, "service-allowed", "", "ovs.port.allow for router or DHCP server messages"}
+	rowHiddenHeader   = Row{21, TableSpeech, 930, "hidden-header", "hidden-header", "IPv6 extension headers that hide the upper protocol"}
+	rowNDFragment     = Row{22, TableSpeech, 930, "nd-fragment", "nd", "neighbour discovery in fragments (RFC 6980)"}
+	rowNDMalformed    = Row{23, TableSpeech, 920, "nd-malformed", "nd", "a solicitation or advertisement without a readable target"}
+	rowRogueRA        = Row{24, TableSpeech, 900, "rogue-ra", "rogue-ra", "router advertisements, IPv4 and IPv6"}
+	rowRogueRedirect  = Row{25, TableSpeech, 900, "rogue-redirect", "rogue-redirect", "ICMP redirects, IPv4 and IPv6"}
+	rowRogueDHCP      = Row{26, TableSpeech, 900, "rogue-dhcp", "rogue-dhcp", "DHCPv4 and DHCPv6 server messages"}
+	rowARPProbe       = Row{27, TableSpeech, 500, "arp-probe", "", "ARP probe with no sender address (RFC 5227)"}
+	rowARPOwn         = Row{28, TableSpeech, 500, "arp-own", "", "ARP request or reply with the port's MAC and an own address"}
+	rowNSOwn          = Row{29, TableSpeech, 500, "ns-own", "", "solicitation with the port's MAC as source option, or without one"}
+	rowNAOwn          = Row{30, TableSpeech, 500, "na-own", "", "advertisement of an own address with the port's MAC, or without one"}
+	rowARP            = Row{31, TableSpeech, 300, "arp", "arp", "any other ARP"}
+	rowND             = Row{32, TableSpeech, 300, "nd", "nd", "any other solicitation or advertisement"}
+	rowSpeechMiss     = Row{33, TableSpeech, 0, "speech-miss", "", "anything else: on to the source address"}
+
+	rowOwnAddress  = Row{40, TableAddress, 500, "own-address", "", "an own IPv4 or IPv6 source address"}
+	rowDHCPClient  = Row{41, TableAddress, 450, "dhcp-client", "", "a DHCP client that has no address yet (RFC 2131)"}
+	rowUnspecified = Row{42, TableAddress, 450, "unspecified", "", "DAD, router solicitation and MLD from :: (RFC 4862, 4861, 3590)"}
+	rowSpoofedIP   = Row{43, TableAddress, 100, "spoofed-ip", "spoofed-ip", "another source address"}
+	rowAddressMiss = Row{44, TableAddress, 0, "address-miss", "spoofed-ip", "a port without rows of its own"}
+
+	rowResolveOwn     = Row{50, TableResolve, 130, "resolve-own", "", "who asks for an own address is probing for duplicates: not answered"}
+	rowAnswerGateway  = Row{51, TableResolve, 120, "answer-gateway", "", "ARP and ND for the gateway, answered here"}
+	rowProbeGateway   = Row{52, TableResolve, 121, "probe-gateway", "", "a solicitation without source option goes to the gateway alone"}
+	rowResolvePrivate = Row{53, TableResolve, 110, "resolve-private", "", "isolated ports, and all with inter-container off, are told of the gateway alone"}
+	rowAnswer         = Row{54, TableResolve, 100, "answer", "", "ARP and ND for an endpoint of this host, answered here"}
+	rowProbe          = Row{55, TableResolve, 101, "probe", "", "a solicitation without source option goes to the endpoint alone"}
+	rowResolveMiss    = Row{56, TableResolve, 0, "resolve-miss", "", "nothing to answer"}
+
+	rowPolicyMiss = Row{60, TablePolicy, 0, "policy-miss", "", "no policy"}
+
+	rowToGateway    = Row{70, TableForward, 200, "to-gateway", "", "the gateway's MAC"}
+	rowToPort       = Row{71, TableForward, 100, "to-port", "", "an endpoint's MAC"}
+	rowFloodPromisc = Row{72, TableForward, 94, "flood-promiscuous", "", "broadcast from a promiscuous port, to all"}
+	rowFloodGateway = Row{73, TableForward, 93, "flood-gateway", "", "broadcast from the gateway, to all"}
+	rowFloodNoICC   = Row{74, TableForward, 92, "flood-private", "", "inter-container off: broadcast to the gateway and promiscuous ports"}
+	rowFloodOpen    = Row{75, TableForward, 91, "flood-isolated", "", "broadcast from an isolated port, to ports that are not"}
+	rowFlood        = Row{76, TableForward, 90, "flood", "", "broadcast and multicast, to all"}
+	rowUnknownMAC   = Row{77, TableForward, 10, "unknown-mac", "", "an unknown MAC, to the ports without port security"}
+	rowForwardMiss  = Row{78, TableForward, 0, "unknown-destination", "unknown-destination", "a MAC that nobody has"}
+
+	rowAdmitPromisc = Row{80, TableAdmit, 200, "admit-promiscuous", "", "from or to a promiscuous port"}
+	rowIsolated     = Row{81, TableAdmit, 150, "isolated", "isolated", "between two isolated ports"}
+	rowICC          = Row{82, TableAdmit, 100, "icc", "icc", "between containers of a network with inter-container off"}
+	rowAdmitMiss    = Row{83, TableAdmit, 0, "admit", "", "nothing against it"}
+
+	rowNoOutput = Row{90, TableOutput, 100, "no-output", "no-output", "no port was chosen"}
+	rowOutput   = Row{91, TableOutput, 0, "output", "", "out of the chosen port"}
+)
+
+// Rows returns every row of the pipeline, in the order of their numbers.
+func Rows() []Row {
+	return []Row{
+		rowStorm, rowContainer, rowGateway, rowUnknown,
+		rowLinkControlAllowed, rowTagged, rowLinkControl, rowOwnMAC, rowEthertype, rowSpoofedMAC, rowGuardMiss,
+		rowServiceAllowed, rowHiddenHeader, rowNDFragment, rowNDMalformed, rowRogueRA, rowRogueRedirect, rowRogueDHCP,
+		rowARPProbe, rowARPOwn, rowNSOwn, rowNAOwn, rowARP, rowND, rowSpeechMiss,
+		rowOwnAddress, rowDHCPClient, rowUnspecified, rowSpoofedIP, rowAddressMiss,
+		rowResolveOwn, rowAnswerGateway, rowProbeGateway, rowResolvePrivate, rowAnswer, rowProbe, rowResolveMiss,
+		rowPolicyMiss,
+		rowToGateway, rowToPort, rowFloodPromisc, rowFloodGateway, rowFloodNoICC, rowFloodOpen, rowFlood, rowUnknownMAC, rowForwardMiss,
+		rowAdmitPromisc, rowIsolated, rowICC, rowAdmitMiss,
+		rowNoOutput, rowOutput,
+	}
+}
