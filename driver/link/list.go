@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+)
+
+// Link is what List tells of a link.
+type Link struct {
+	// Name and Alias are the link's (IFLA_IFNAME, IFLA_IFALIAS).
+	Name, Alias string
+	// Index is the interface index.
+	Index int
+	// MTU is in bytes.
+	MTU int
+	// Up tells of the administrative state (IFF_UP).
+	Up bool
+	// MAC is the link's hardware address.
+	MAC net.HardwareAddr
+}
+
+// dumps is how often a dump is tried that changes of other links interrupt.
+// Under heavy churn more than half of them are, so this many failures in a row
+// do not happen by chance.
+const dumps = 50
+
+// dump runs f until it is not interrupted.
+func dump[T any](ctx context.Context, f func() ([]T, error)) ([]T, error) {
+	for range dumps {
+		out, err := f()
+		if !errors.Is(err, netlink.ErrDumpInterrupted) {
+			return out, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("%w %d times", netlink.ErrDumpInterrupted, dumps)
+}
+
+// List returns the links whose alias starts with aliasPrefix.
+func (l *Links) List(ctx context.Context, aliasPrefix string) ([]Link, error) {
+	var out []Link
+	err := l.do(ctx, func(c *conn) error {
+		all, err := dump(ctx, c.LinkList)
+		for _, k := range all {
+			a := k.Attrs()
+			if strings.HasPrefix(a.Alias, aliasPrefix) {
+				out = append(out, Link{
+					Name: a.Name, Alias: a.Alias, Index: a.Index, MTU: a.MTU,
+					Up: a.Flags&net.FlagUp != 0, MAC: a.HardwareAddr,
+				})
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing links: %w", err)
+	}
+	return out, nil
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package link
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// claim gives a host end its alias and brings it up without an IPv6 link-local
+// address, in one request. The library would need three.
+func (c *conn) claim(index int, alias string) error {
+	err := c.setLink(index, alias, true)
+	if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) {
+		// No IPv6 in the kernel, or the MTU is too small for it.
+		err = c.setLink(index, alias, false)
+	}
+	if err != nil {
+		return fmt.Errorf("bringing it up as %q: %w", alias, err)
+	}
+	return nil
+}
+
+// inet6AddrGenMode and its value for none, of linux/if_link.h.
+const (
+	inet6AddrGenMode = 8
+	addrGenNone      = 1
+)
+
+func (c *conn) setLink(index int, alias string, noIPv6LL bool) error {
+	req := nl.NewNetlinkRequest(unix.RTM_SETLINK, unix.NLM_F_ACK)
+	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: c.raw}
+	m := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	m.Index, m.Change, m.Flags = int32(index), unix.IFF_UP, unix.IFF_UP //nolint:gosec // the kernel's own index
+	req.AddData(m)
+	req.AddData(nl.NewRtAttr(unix.IFLA_IFALIAS, []byte(alias)))
+	if noIPv6LL {
+		spec := nl.NewRtAttr(unix.IFLA_AF_SPEC|unix.NLA_F_NESTED, nil)
+		spec.AddRtAttr(unix.AF_INET6|unix.NLA_F_NESTED, nil).AddRtAttr(inet6AddrGenMode, []byte{addrGenNone})
+		req.AddData(spec)
+	}
+	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
+	return err
+}
+
+// txOffloadOff turns transmit checksum offload off, and with it segmentation
+// offload (ETHTOOL_STXCSUM of SIOCETHTOOL; rtnetlink has no word for it).
+func (l *Links) txOffloadOff(name string) error {
+	value := struct{ cmd, data uint32 }{unix.ETHTOOL_STXCSUM, 0}
+	ifr := struct {
+		name [unix.IFNAMSIZ]byte
+		data unsafe.Pointer
+		_    [16]byte // the rest of struct ifreq
+	}{data: unsafe.Pointer(&value)} //nolint:gosec // the ioctl takes a pointer in a struct
+	copy(ifr.name[:unix.IFNAMSIZ-1], name)
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(l.ioctl), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&ifr))) //nolint:gosec // as above
+	if errno != 0 {
+		return fmt.Errorf("turning transmit checksum offload of %s off: %w", name, errno)
+	}
+	return nil
+}
