@@ -88,7 +88,7 @@ func build(pkg, name string) (string, error) {
 		return "", err
 	}
 	target := filepath.Join(root, "build", "e2e", name)
-	cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-o", target, pkg)
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-buildvcs=false", "-o", target, pkg)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

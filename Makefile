@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+scripts  := integration/scripts
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+FUZZTIME ?= 10s
+E2ETIME  ?= 20m
+E2E      ?= .
+lint     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+sources  := $(shell find cmd config driver flows ovsdb -name '*.go' ! -name '*_test.go' -o -name '*.ovsschema')
+
+# sudo forgets where Go is.
+export PATH := $(PATH):/usr/local/go/bin
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build the program for this machine: build/ovsnet
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags="-s -w -X main.release=$(VERSION)" -o build/ovsnet ./cmd/ovsnet
+
+.PHONY: plugin
+plugin: build/plugin/config.json ## Build the managed plugin from the Dockerfile: build/plugin
+	@echo "docker plugin create ovsnet build/plugin"
+
+build/plugin/config.json: $(sources) go.mod go.sum Dockerfile .dockerignore cmd/ovsnet/plugin/config.json $(scripts)/plugin.sh $(scripts)/engine.sh
+	$(scripts)/packages.sh plugin
+	$(scripts)/plugin.sh "$(VERSION)"
+
+.PHONY: demo
+demo: ## Show a network with two containers (root); uses the Docker and Open vSwitch that run, or private ones
+	$(scripts)/packages.sh demo
+	$(MAKE) --no-print-directory build/plugin/config.json
+	$(scripts)/demo.sh up
+
+.PHONY: demo-down
+demo-down: ## Remove the demo (root)
+	$(scripts)/demo.sh down
+
+.PHONY: packages
+packages: ## Install what the tests need and the machine lacks (root, apt-get)
+	$(scripts)/packages.sh test
+
+.PHONY: test
+test: export OVSNET_REQUIRE := all
+test: packages ## Everything: packages, lint, unit and component tests, end-to-end tests (root)
+	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory unit
+	$(MAKE) --no-print-directory e2e
+
+.PHONY: unit
+unit: ## Unit and component tests, with the race detector; what needs root is skipped without it
+	go test -race -count=1 $$(go list ./... | grep -v '/integration$$')
+
+.PHONY: e2e
+e2e: build/plugin/config.json ## End-to-end tests (root): E2E=regexp chooses, E2ETIME=20m bounds
+	OVSNET_PLUGIN=build/plugin go test -count=1 -v -timeout=$(E2ETIME) -run='$(E2E)' ./integration/
+
+.PHONY: fuzz
+fuzz: ## Every fuzz target for FUZZTIME (10s)
+	$(scripts)/fuzz.sh $(FUZZTIME)
+
+.PHONY: bench
+bench: ## Benchmarks (root for those that attach)
+	go test -run='^$$' -bench=. -benchmem -count=1 -timeout=30m ./...
+
+.PHONY: lint
+lint: ## golangci-lint, and shellcheck where it is installed
+	if command -v golangci-lint >/dev/null; then golangci-lint run ./...; else go run $(lint) run ./...; fi
+	if command -v shellcheck >/dev/null; then shellcheck -x .ci/run $(scripts)/*.sh; fi
+
+.PHONY: generate
+generate: ## Write the generated files anew
+	go generate ./...
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf build
