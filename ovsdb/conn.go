@@ -166,7 +166,7 @@ func (k *conn) close() {
 
 func (k *conn) view() view { return view{cache: k.db.Cache()} }
 
-// version is that of ovs-vswitchd, empty while it has never run.
+// version is what the start script of Open vSwitch wrote; it may be empty.
 func (k *conn) version() string {
 	if root := k.view().root(); root != nil && root.OVSVersion != nil {
 		return *root.OVSVersion

@@ -9,9 +9,9 @@ type Event struct {
 	// Connected: the connection to the database was made or made again, and any
 	// row may differ from what it was.
 	Connected bool
-	// Rows: somebody else changed or removed a row of ours, or ovs-vswitchd gave a
-	// port another number or an error. The changes that Commit makes, and the
-	// number that a new port gets, are not told.
+	// Rows: somebody else changed or removed a row that Commit was asked for, or
+	// ovs-vswitchd took a port's number away or gave another. What Commit itself
+	// changes is not told, unless a row is removed and made again at once.
 	Rows bool
 }
 

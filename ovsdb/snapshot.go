@@ -34,7 +34,7 @@ type PortState struct {
 type Snapshot struct {
 	Bridges       []BridgeState // by name
 	Ports         []PortState   // by name; LOCAL ports are not among them
-	Version       string        // of ovs-vswitchd
+	Version       string        // ovs_version, as Open vSwitch's start script wrote it; may be empty
 	DatapathTypes []string      // that ovs-vswitchd can make
 }
 

@@ -42,26 +42,28 @@ func (w *wanted) note(change Change) {
 	}
 }
 
-// matches says whether a row is as it was asked for, as far as it was.
+// matches says whether a row is as it was asked for. A row that nobody has asked
+// for matches: it is one that was removed a moment ago, or one of a former life
+// of ours, which the caller has yet to look at.
 func (w *wanted) matches(m model.Model) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch row := m.(type) {
 	case *vswitch.Bridge:
 		b, ok := w.bridges[row.Name]
-		return ok && len(b.repairBridge(row)) == 0
+		return !ok || len(b.repairBridge(row)) == 0
 	case *vswitch.Port:
 		if b, ok := w.bridges[row.Name]; ok {
 			return !idsDiffer(row.ExternalIDs, b.localIDs(), localKeys)
 		}
 		p, ok := w.ports[row.Name]
-		return ok && len(p.repairPort(row)) == 0
+		return !ok || len(p.repairPort(row)) == 0
 	case *vswitch.Interface:
 		if b, ok := w.bridges[row.Name]; ok {
 			return !b.localDiffers(row)
 		}
 		p, ok := w.ports[row.Name]
-		return ok && len(p.repairInterface(row)) == 0
+		return !ok || len(p.repairInterface(row)) == 0
 	}
 	return true
 }
