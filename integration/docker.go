@@ -38,8 +38,8 @@ func (h *Host) dockerEnv() []string {
 	}
 }
 
-// Container starts a container of the test image that does nothing, and
-// returns when it runs; args are options of docker run.
+// Container starts a container of the test image, and returns when it runs;
+// args are options of docker run.
 func (h *Host) Container(tb testing.TB, name string, args ...string) {
 	tb.Helper()
 	h.Docker(tb, "run --detach --name", append([]string{name, "--hostname", name}, append(args, Image)...)...)

@@ -17,7 +17,8 @@ import (
 )
 
 // Image is the image that every host has: busybox with all its commands, and
-// probe, see integration/probe.
+// probe, see integration/probe. A container of it serves probe's TCP and UDP
+// questions on port 9000.
 const Image = "ovsnet-test"
 
 // importImage gives the host's engine the test image.
@@ -27,7 +28,7 @@ func (h *Host) importImage(tb testing.TB) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	args := dockerArgs("import", []string{"--change", `CMD ["/bin/probe","hold"]`, "-", Image})
+	args := dockerArgs("import", []string{"--change", `CMD ["/bin/probe","serve",":9000"]`, "-", Image})
 	if _, err := feed(bytes.NewBuffer(image), args, h.dockerEnv()); err != nil {
 		tb.Fatal(err)
 	}

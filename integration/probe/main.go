@@ -3,8 +3,8 @@
 // Command probe makes and checks traffic inside the containers of the
 // end-to-end tests. It is static and needs nothing but a kernel.
 //
-//	probe hold                            wait for SIGTERM
-//	probe serve ADDR                      TCP: answer a stream with its SHA-256; UDP: echo
+//	probe serve ADDR                      TCP: answer a stream with its SHA-256; UDP: echo; until SIGTERM
+//	probe ipam SOCKET                     a Docker IPAM driver that lets pools overlap
 //	probe tcp ADDR BYTES                  send random bytes, compare the SHA-256
 //	probe udp ADDR BYTES                  send a datagram, compare the echo
 //	probe send IFACE HEX [HEX...]         send raw Ethernet frames
@@ -16,9 +16,7 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/signal"
 	"strconv"
-	"syscall"
 	"time"
 )
 
@@ -35,13 +33,10 @@ func run(args []string) error {
 	}
 	command, args := args[0], args[1:]
 	switch {
-	case command == "hold" && len(args) == 0:
-		end := make(chan os.Signal, 1)
-		signal.Notify(end, syscall.SIGTERM, syscall.SIGINT)
-		<-end
-		return nil
 	case command == "serve" && len(args) == 1:
 		return serve(args[0])
+	case command == "ipam" && len(args) == 1:
+		return ipam(args[0])
 	case command == "tcp" && len(args) == 2:
 		return withNumber(args[1], func(n int) error { return tcp(args[0], n) })
 	case command == "udp" && len(args) == 2:

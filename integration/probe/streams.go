@@ -12,6 +12,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 )
 
@@ -30,7 +32,13 @@ func serve(addr string) error {
 		return err
 	}
 	fmt.Fprintln(os.Stdout, "serving", addr)
-	ended := make(chan error, 1)
+	ended := make(chan error, 3)
+	end := make(chan os.Signal, 1)
+	signal.Notify(end, syscall.SIGTERM) // for the first process of a container nothing else ends it
+	go func() {
+		<-end
+		ended <- nil
+	}()
 	go func() { ended <- echo(packets) }()
 	go func() {
 		for {
@@ -68,8 +76,22 @@ func echo(c net.PacketConn) error {
 }
 
 func dial(network, addr string) (net.Conn, error) {
-	d := net.Dialer{Timeout: limit / 4}
-	return d.DialContext(context.Background(), network, addr)
+	ctx, cancel := context.WithTimeout(context.Background(), limit/4)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var d net.Dialer
+		c, err := d.DialContext(ctx, network, addr)
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			return c, err
+		}
+		select { // the other container has only just started
+		case <-ctx.Done():
+			return nil, err
+		case <-tick.C:
+		}
+	}
 }
 
 func tcp(addr string, size int) error {
