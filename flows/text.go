@@ -79,7 +79,7 @@ func (m Match) shorthand() (word string, hasType, hasProto bool) {
 }
 
 var (
-	ipv4Words = map[uint64]string{ProtoICMP: "icmp", 2: "igmp", ProtoTCP: "tcp", ProtoUDP: "udp", ProtoSCTP: "sctp"}
+	ipv4Words = map[uint64]string{ProtoICMP: "icmp", ProtoTCP: "tcp", ProtoUDP: "udp", ProtoSCTP: "sctp"}
 	ipv6Words = map[uint64]string{ProtoICMPv6: "icmp6", ProtoTCP: "tcp6", ProtoUDP: "udp6", ProtoSCTP: "sctp6"}
 )
 

@@ -56,6 +56,12 @@ type message struct {
 	body []byte
 }
 
+// name describes a message that has no arguments.
+type name string
+
+// String is the name.
+func (n name) String() string { return string(n) }
+
 // The encoder appends to a byte slice. begin leaves room for a header whose
 // length end fills in.
 

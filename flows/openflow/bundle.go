@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package openflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ovsnet/ovsnet/flows"
+)
+
+// Update is a change of a bridge that is made as a whole or not at all.
+type Update struct {
+	// Flows are added; each replaces the flow with its key, keeping the counters.
+	Flows []flows.Flow
+	// Delete are the flows to delete, by their key. A flow without ovsnet's
+	// cookie magic stays. Deletions come before additions.
+	Delete []flows.Flow
+	// Groups are changed in this order, GroupDelete after and everything else
+	// before the flows, so that flows find their groups.
+	Groups []GroupMod
+}
+
+// Bundle control types and flags (OpenFlow 1.5.1, 7.3.9).
+const (
+	bundleOpen    = 0
+	bundleClose   = 2
+	bundleCommit  = 4
+	bundleDiscard = 6
+
+	bundleAtomicOrdered = 3
+
+	// chunk is how much is encoded before it is sent.
+	chunk = 64 << 10
+)
+
+// bundle is an Update on its way. OPEN has the first of its transaction ids,
+// step i the one after i more.
+type bundle struct {
+	conn  *Conn
+	id    uint32
+	steps []step
+	// answers collects refusals of OPEN and the steps, until the very end.
+	answers *waiter
+	refused error // the first one, under the lock of answers
+}
+
+// step is one message: a group change or a flow, added or deleted.
+type step struct {
+	group  *GroupMod
+	flow   *flows.Flow
+	remove bool
+}
+
+// String shows what is done in ovs-ofctl's grammar.
+func (s step) String() string {
+	switch {
+	case s.group != nil:
+		return s.group.String()
+	case s.remove:
+		return "delete " + s.flow.Key().String()
+	}
+	return s.flow.String()
+}
+
+func (s step) append(b []byte, xid uint32) ([]byte, error) {
+	switch {
+	case s.group != nil:
+		return appendGroupMod(b, xid, *s.group)
+	case s.remove:
+		return appendFlowDelete(b, xid, *s.flow)
+	}
+	return appendFlowMod(b, xid, *s.flow)
+}
+
+func (s step) validate() error {
+	switch {
+	case s.group != nil:
+		return s.group.Group.Validate()
+	case s.remove:
+		return s.flow.Match.Validate()
+	}
+	return s.flow.Validate()
+}
+
+// steps puts an update into the order in which the switch must take it.
+func (u Update) steps() []step {
+	all := make([]step, 0, len(u.Flows)+len(u.Delete)+len(u.Groups))
+	for i := range u.Groups {
+		if u.Groups[i].Command != GroupDelete {
+			all = append(all, step{group: &u.Groups[i]})
+		}
+	}
+	for i := range u.Delete {
+		all = append(all, step{flow: &u.Delete[i], remove: true})
+	}
+	for i := range u.Flows {
+		all = append(all, step{flow: &u.Flows[i]})
+	}
+	for i := range u.Groups {
+		if u.Groups[i].Command == GroupDelete {
+			all = append(all, step{group: &u.Groups[i]})
+		}
+	}
+	return all
+}
+
+// Apply makes the update in one atomic bundle. On nil all of it is in the
+// switch and works. On a *RefusedError, a *TooLargeError or an error that wraps
+// flows.ErrInvalid nothing was changed. On ErrUncertain the connection failed
+// or ctx ended while the switch was committing. An empty update sends nothing.
+func (c *Conn) Apply(ctx context.Context, u Update) error {
+	steps := u.steps()
+	if len(steps) == 0 {
+		return c.Err()
+	}
+	for _, s := range steps {
+		if err := s.validate(); err != nil {
+			return fmt.Errorf("openflow: %v: %w", s, err)
+		}
+	}
+	select {
+	case c.bundling <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("openflow %s: waiting for another bundle: %w", c.path, ctx.Err())
+	case <-c.done:
+		return c.err
+	}
+	defer func() { <-c.bundling }()
+	c.bundleID++
+	b := &bundle{conn: c, id: c.bundleID, steps: steps}
+	b.answers = c.expect(uint32(len(steps))+1, b.answer) //nolint:gosec // a slice of structs in memory
+	defer c.forget(b.answers)
+	if err := b.fill(ctx); err != nil {
+		b.discard(ctx)
+		return err
+	}
+	return b.commit(ctx)
+}
+
+// answer takes what the switch says of OPEN and the steps.
+func (b *bundle) answer(i uint32, m message) bool {
+	if m.kind == typeError && b.refused == nil {
+		b.refused = refusal(b.message(i), m.body)
+	}
+	return false
+}
+
+// message describes message i of the bundle.
+func (b *bundle) message(i uint32) fmt.Stringer {
+	if i == 0 {
+		return name("open bundle")
+	}
+	return b.steps[i-1]
+}
+
+func (b *bundle) refusal() error {
+	b.answers.mu.Lock()
+	defer b.answers.mu.Unlock()
+	return b.refused
+}
+
+// fill opens the bundle, adds everything, closes it, and waits for the answer
+// to that: answers come in order, so no refusal of an addition follows it.
+func (b *bundle) fill(ctx context.Context) error {
+	if err := b.send(ctx); err != nil {
+		return err
+	}
+	err := b.control(ctx, bundleClose, "close bundle")
+	if refused := b.refusal(); refused != nil {
+		return refused
+	}
+	return err
+}
+
+// send sends OPEN and the steps, in chunks: the switch works on one while we
+// encode the next.
+func (b *bundle) send(ctx context.Context) error {
+	xid := b.answers.first
+	buf := b.appendControl(make([]byte, 0, chunk+4096), xid, bundleOpen)
+	for i := range b.steps {
+		xid++
+		start := len(buf)
+		buf = appendHeader(buf, typeBundleAdd, xid)
+		buf = be32(be32(buf, b.id), bundleAtomicOrdered)
+		var err error
+		if buf, err = b.steps[i].append(buf, xid); err != nil {
+			return err
+		}
+		if buf, err = finish(buf, start, b.steps[i]); err != nil {
+			return err
+		}
+		if len(buf) >= chunk {
+			if err = b.conn.write(ctx, buf); err != nil {
+				return err
+			}
+			buf = buf[:0]
+		}
+	}
+	return b.conn.write(ctx, buf)
+}
+
+// appendControl appends an ofp_bundle_ctrl_msg.
+func (b *bundle) appendControl(buf []byte, xid uint32, kind uint16) []byte {
+	start := len(buf)
+	buf = be32(appendHeader(buf, typeBundleControl, xid), b.id)
+	buf = be16(be16(buf, kind), bundleAtomicOrdered)
+	setLen(buf, start, start+2)
+	return buf
+}
+
+// control sends a bundle control message and waits for its answer.
+func (b *bundle) control(ctx context.Context, kind uint16, what name) error {
+	var failed error
+	w := b.conn.expect(1, func(_ uint32, m message) bool {
+		if m.kind == typeError {
+			failed = refusal(what, m.body)
+		}
+		return true
+	})
+	defer b.conn.forget(w)
+	if err := b.conn.write(ctx, b.appendControl(nil, w.first, kind)); err != nil {
+		return err
+	}
+	if err := b.conn.wait(ctx, w); err != nil {
+		return fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+	return failed
+}
+
+// errNoAnswer marks a message that was sent and not answered.
+var errNoAnswer = errors.New("no answer")
+
+// commit makes the switch take the closed bundle. When one of its messages
+// fails only now, the switch says so twice: with the message's transaction id
+// and with the commit's.
+func (b *bundle) commit(ctx context.Context) error {
+	err := b.control(ctx, bundleCommit, "commit bundle")
+	if refused := b.refusal(); refused != nil {
+		return refused
+	}
+	if errors.Is(err, errNoAnswer) {
+		return fmt.Errorf("%w: %w", ErrUncertain, err)
+	}
+	return err
+}
+
+// discard gives the bundle up after a failure. It must be tried even when ctx
+// has ended; what it cannot reach, the switch forgets after some seconds.
+func (b *bundle) discard(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := b.control(ctx, bundleDiscard, "discard bundle"); err != nil {
+		b.conn.log.Debug("bundle not discarded", "error", err)
+	}
+}
