@@ -26,7 +26,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	context.AfterFunc(ctx, stop)
 
 	p := &program{environ: environ, stdout: stdout, stderr: stderr}
-	cmd := p.root()
+	cmd := p.root() //nolint:contextcheck // cobra hands each command the context below
 	cmd.SetArgs(args)
 	if err := cmd.ExecuteContext(ctx); err != nil {
 		fmt.Fprintf(stderr, "ovsnet: %v\n", err)
