@@ -13,6 +13,7 @@ import (
 // fuzzVerb throws bodies at one verb. Whatever comes, the verb must answer;
 // what reaches the driver must hold what the types promise.
 func fuzzVerb(f *testing.F, name string) {
+	f.Helper()
 	v, ok := verbs[verbPrefix+name]
 	if !ok {
 		f.Fatal("no such verb")

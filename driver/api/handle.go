@@ -87,11 +87,10 @@ func (s *Server) call(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	}
 	reply, err := v(ctx, s.driver, body, c)
 	if err == nil {
-		b, err := json.Marshal(reply)
-		if err != nil {
+		if body, err = json.Marshal(reply); err != nil {
 			return refuse(http.StatusInternalServerError, fmt.Errorf("%s: encoding the answer: %w", name, err))
 		}
-		return answer{http.StatusOK, b, nil}
+		return answer{http.StatusOK, body, nil}
 	}
 	switch bad := (*requestError)(nil); {
 	case errors.As(err, &bad):

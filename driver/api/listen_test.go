@@ -50,13 +50,13 @@ func hold(t *testing.T, path string) (string, func()) {
 	cmd.Env = append(os.Environ(), holdEnv+"="+path)
 	in, err1 := cmd.StdinPipe()
 	out, err2 := cmd.StdoutPipe()
-	if err := errors.Join(err1, err2, cmd.Start()); err != nil {
+	if err = errors.Join(err1, err2, cmd.Start()); err != nil {
 		t.Fatal(err)
 	}
 	end := sync.OnceFunc(func() {
 		_ = in.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Error(err)
+		if failed := cmd.Wait(); failed != nil {
+			t.Error(failed)
 		}
 	})
 	t.Cleanup(end)
@@ -127,8 +127,8 @@ func TestListenGroup(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if st := fi.Sys().(*syscall.Stat_t); st.Gid != gid || st.Uid != 0 {
-			t.Errorf("%s: owner %d:%d", group, st.Uid, st.Gid)
+		if st, ok := fi.Sys().(*syscall.Stat_t); !ok || st.Gid != gid || st.Uid != 0 {
+			t.Errorf("%s: owner %+v", group, fi.Sys())
 		}
 		_ = l.Close()
 	}

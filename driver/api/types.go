@@ -231,10 +231,16 @@ type RevokeExternalConnectivityRequest struct {
 	NetworkID, EndpointID string
 }
 
-// IP protocol numbers of PortBinding and ExposedPort.
+// IP protocol numbers (IANA) of PortBinding and ExposedPort.
 const (
-	// ProtoICMP, ProtoTCP, ProtoUDP and ProtoSCTP are IANA's numbers.
-	ProtoICMP, ProtoTCP, ProtoUDP, ProtoSCTP = 1, 6, 17, 132
+	// ProtoICMP has no ports.
+	ProtoICMP = 1
+	// ProtoTCP is the Transmission Control Protocol's.
+	ProtoTCP = 6
+	// ProtoUDP is the User Datagram Protocol's.
+	ProtoUDP = 17
+	// ProtoSCTP is the Stream Control Transmission Protocol's.
+	ProtoSCTP = 132
 )
 
 // PortBinding is one published port.

@@ -224,7 +224,7 @@ func programExternalConnectivity(w network.ProgramExternalConnectivityRequest, c
 		Options:    w.Options,
 	}
 	var err error
-	r.NoProxy6To4, err = r.Options.boolean(KeyNoProxy6To4, false)
+	r.NoProxy6To4, err = r.boolean(KeyNoProxy6To4, false)
 	c.fail("Options."+KeyNoProxy6To4, err)
 	r.PortBindings, r.ExposedPorts = c.ports(r.Options)
 	return func(ctx context.Context, d Driver) (any, error) {

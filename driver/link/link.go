@@ -88,7 +88,7 @@ func dial() (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := h.SetSocketTimeout(answerTimeout); err != nil {
+	if err = h.SetSocketTimeout(answerTimeout); err != nil {
 		h.Close()
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func dial() (*conn, error) {
 	}
 	c := &conn{h, &nl.SocketHandle{Socket: s}}
 	tv := unix.NsecToTimeval(answerTimeout.Nanoseconds())
-	if err := errors.Join(s.SetSendTimeout(&tv), s.SetReceiveTimeout(&tv)); err != nil {
+	if err = errors.Join(s.SetSendTimeout(&tv), s.SetReceiveTimeout(&tv)); err != nil {
 		c.close()
 		return nil, err
 	}
@@ -182,7 +182,8 @@ func (c *conn) get(name string) (netlink.Link, error) {
 
 // gone tells whether an error says that a link does not exist (any more).
 func gone(err error) bool {
-	return errors.As(err, &netlink.LinkNotFoundError{}) || errors.Is(err, unix.ENODEV)
+	var notFound netlink.LinkNotFoundError //nolint:forbidigo // a type, no call
+	return errors.As(err, &notFound) || errors.Is(err, unix.ENODEV)
 }
 
 // Index returns the interface index of a link, and whether it exists.

@@ -55,9 +55,9 @@ func (l *Links) txOffloadOff(name string) error {
 		name [unix.IFNAMSIZ]byte
 		data unsafe.Pointer
 		_    [16]byte // the rest of struct ifreq
-	}{data: unsafe.Pointer(&value)} //nolint:gosec // the ioctl takes a pointer in a struct
+	}{data: unsafe.Pointer(&value)}
 	copy(ifr.name[:unix.IFNAMSIZ-1], name)
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(l.ioctl), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&ifr))) //nolint:gosec // as above
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(l.ioctl), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&ifr)))
 	if errno != 0 {
 		return fmt.Errorf("turning transmit checksum offload of %s off: %w", name, errno)
 	}

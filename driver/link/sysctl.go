@@ -54,11 +54,11 @@ func (l *Links) fixIPv6(name string, on bool) error {
 
 // write sets a sysctl unless it is set already.
 func write(path, value string) error {
-	b, err := os.ReadFile(path) //nolint:gosec // a sysctl of a link whose name was checked
+	b, err := os.ReadFile(path)
 	if err == nil && strings.TrimSpace(string(b)) == value {
 		return nil
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY, 0) //nolint:gosec // as above
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}

@@ -127,13 +127,14 @@ func (l *Links) fixVeth(c *conn, v Veth) error {
 		return err
 	}
 	if k == nil {
-		p, err := c.get(v.Peer)
-		if err != nil || p != nil {
+		// The clash was over the peer's name, or is over.
+		k, err = c.get(v.Peer)
+		if err != nil || k != nil {
 			return errors.Join(fmt.Errorf("its peer %s %w; remove that link", v.Peer, ErrTaken), err)
 		}
 		return unix.ENODEV
 	}
-	if err := ours(k, v.Alias); err != nil {
+	if err = ours(k, v.Alias); err != nil {
 		return err
 	}
 	p, err := c.peer(k)
@@ -241,8 +242,9 @@ func (l *Links) DeleteVeth(ctx context.Context, name, alias string) error {
 
 // remove removes a link; its pair goes with it.
 func (c *conn) remove(index int) error {
-	err := c.LinkDel(&netlink.GenericLink{LinkAttrs: netlink.LinkAttrs{Index: index}})
-	if err != nil && !gone(err) {
+	k := &netlink.GenericLink{}
+	k.Attrs().Index = index
+	if err := c.LinkDel(k); err != nil && !gone(err) {
 		return fmt.Errorf("removing it: %w", err)
 	}
 	return nil
@@ -252,13 +254,13 @@ func (c *conn) remove(index int) error {
 // that it can be handed to a container. False if there is no such pair.
 func (l *Links) PeerPresent(ctx context.Context, name string) (present bool, err error) {
 	err = l.do(ctx, func(c *conn) error {
-		k, err := c.get(name)
-		if err != nil || k == nil || k.Type() != "veth" {
-			return err
+		k, failed := c.get(name)
+		if failed != nil || k == nil || k.Type() != "veth" {
+			return failed
 		}
-		p, err := c.peer(k)
+		p, failed := c.peer(k)
 		present = p != nil
-		return err
+		return failed
 	})
 	return present, explain(name, err)
 }

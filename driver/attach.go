@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ovsnet/ovsnet/driver/link"
+	"github.com/ovsnet/ovsnet/flows"
+	"github.com/ovsnet/ovsnet/ovsdb"
+)
+
+// netdev is the userspace datapath: its ports are read from packet sockets, where checksums are not filled in yet.
+const netdev = "netdev"
+
+func (d *Driver) veth(n network, e endpoint) link.Veth {
+	return link.Veth{
+		Name: e.Link, Peer: e.Peer, Alias: alias(d.cfg.Owner, n.ID, e.ID),
+		PeerMAC: e.MAC, MTU: n.MTU, TxOffload: n.Datapath != netdev,
+	}
+}
+
+func (d *Driver) port(n network, e endpoint) ovsdb.Port {
+	return ovsdb.Port{
+		Bridge: n.Bridge, Name: e.Link, OFPortRequest: e.OFPort, MTU: n.MTU,
+		IDs: ovsdb.PortIDs{
+			Owner: d.cfg.Owner, Network: n.ID, Endpoint: e.ID, MAC: e.MAC,
+			Addresses: e.Addresses, Options: e.Options, Peer: e.Peer, Version: recordVersion,
+		},
+	}
+}
+
+// object names for flowChange.
+const objectBridge = "bridge"
+
+func objectNetwork(id string) string  { return "network " + id }
+func objectEndpoint(id string) string { return "endpoint " + id }
+
+func compileEndpoint(n network, e endpoint) (flowChange, error) {
+	c, err := flows.CompilePort(e.view(n))
+	if err != nil {
+		return flowChange{}, fmt.Errorf("flows of endpoint %s: %w", short(e.ID), err)
+	}
+	return flowChange{bridge: n.Bridge, object: objectEndpoint(e.ID), compiled: &c}, nil
+}
+
+// attach makes the endpoint's veth pair, port and flows, and notes it in the world. Run again it repairs what is missing.
+func (d *Driver) attach(ctx context.Context, n network, e endpoint) (endpoint, error) {
+	if err := d.links.EnsureVeth(ctx, d.veth(n, e)); err != nil {
+		return e, fmt.Errorf("endpoint %s: %w", short(e.ID), err)
+	}
+	fc, err := compileEndpoint(n, e)
+	if err != nil {
+		return e, err
+	}
+	results, err := d.loop.submit(ctx, &change{
+		rows:  []ovsdb.Change{ovsdb.EnsurePort{Port: d.port(n, e)}},
+		flows: []flowChange{fc},
+	})
+	if err != nil {
+		return e, fmt.Errorf("endpoint %s: %w", short(e.ID), err)
+	}
+	if got := results[0].OFPort; got != 0 && got != e.OFPort {
+		// Somebody else's port has the number that was asked for: the flows follow.
+		d.log.Info("another OpenFlow port number than asked for", "endpoint", short(e.ID), "asked", e.OFPort, "got", got)
+		e.OFPort = got
+		if fc, err = compileEndpoint(n, e); err != nil {
+			return e, err
+		}
+		if _, err := d.loop.submit(ctx, &change{flows: []flowChange{fc}}); err != nil {
+			return e, fmt.Errorf("endpoint %s: %w", short(e.ID), err)
+		}
+	}
+	e.attached = true
+	d.mu.Lock()
+	d.world.putEndpoint(e)
+	d.mu.Unlock()
+	return e, nil
+}
+
+// detach removes the endpoint's port and flows; its veth pair stays.
+func (d *Driver) detach(ctx context.Context, n network, e endpoint) error {
+	d.mu.Lock()
+	e.attached = false
+	d.world.putEndpoint(e)
+	d.mu.Unlock()
+	_, err := d.loop.submit(ctx, &change{
+		rows:  []ovsdb.Change{ovsdb.RemovePort{Bridge: n.Bridge, Name: e.Link}},
+		flows: []flowChange{{bridge: n.Bridge, object: objectEndpoint(e.ID)}},
+	})
+	if err != nil {
+		return fmt.Errorf("endpoint %s: %w", short(e.ID), err)
+	}
+	return nil
+}
+
+// release removes all that is left of an endpoint and forgets it, whatever fails: the audit finds the rest.
+func (d *Driver) release(ctx context.Context, n network, e endpoint) error {
+	err := errors.Join(
+		d.detach(ctx, n, e),
+		d.links.DeleteVeth(ctx, e.Link, alias(d.cfg.Owner, n.ID, e.ID)))
+	d.mu.Lock()
+	d.world.dropEndpoint(e.ID)
+	d.mu.Unlock()
+	return err
+}
+
+// networkFlows are the bridge's own rows and the network's.
+func networkFlows(n network) ([]flowChange, error) {
+	static := flows.CompileBridge()
+	c, err := flows.CompileNetwork(n.view())
+	if err != nil {
+		return nil, fmt.Errorf("flows of network %s: %w", short(n.ID), err)
+	}
+	return []flowChange{
+		{bridge: n.Bridge, object: objectBridge, compiled: &static},
+		{bridge: n.Bridge, object: objectNetwork(n.ID), compiled: &c},
+	}, nil
+}
+
+func (d *Driver) bridgeRow(n network) (ovsdb.Bridge, error) {
+	spec, err := encodeRecord(n.record)
+	if err != nil {
+		return ovsdb.Bridge{}, fmt.Errorf("network %s: %w", short(n.ID), err)
+	}
+	return ovsdb.Bridge{
+		Name: n.Bridge, Datapath: n.Datapath, MAC: gatewayMAC(n.ID), MTU: n.MTU,
+		IDs: ovsdb.BridgeIDs{Owner: d.cfg.Owner, Network: n.ID, Spec: string(spec), Version: recordVersion},
+	}, nil
+}
+
+// settle makes the network's bridge, flows and gateway, and writes it down. Run again it repairs what is missing.
+func (d *Driver) settle(ctx context.Context, n network) error {
+	row, err := d.bridgeRow(n)
+	if err != nil {
+		return err
+	}
+	fcs, err := networkFlows(n)
+	if err != nil {
+		return err
+	}
+	if _, err := d.loop.submit(ctx, &change{rows: []ovsdb.Change{ovsdb.EnsureBridge{Bridge: row}}, flows: fcs, first: true}); err != nil {
+		return fmt.Errorf("network %s: %w", short(n.ID), err)
+	}
+	if err := d.ensureGateway(ctx, n); err != nil {
+		return err
+	}
+	if err := d.journal.save(n.record); err != nil {
+		return err
+	}
+	n.settled = true
+	d.mu.Lock()
+	d.world.networks[n.ID] = n
+	d.mu.Unlock()
+	return nil
+}
+
+// ensureGateway gives the bridge's LOCAL port the gateway's addresses, where the network has a gateway.
+func (d *Driver) ensureGateway(ctx context.Context, n network) error {
+	if !n.hasGateway() {
+		return nil
+	}
+	g := link.Gateway{Name: n.Bridge, MAC: gatewayMAC(n.ID), MTU: n.MTU, Addresses: n.gateways()}
+	if err := d.links.EnsureGateway(ctx, g); err != nil {
+		return fmt.Errorf("gateway of network %s: %w", short(n.ID), err)
+	}
+	return nil
+}
+
+// unsettle removes the network's bridge, and with it its flows, gateway and ports, and forgets the network.
+func (d *Driver) unsettle(ctx context.Context, n network) error {
+	n.settled = false
+	d.mu.Lock()
+	d.world.networks[n.ID] = n
+	d.mu.Unlock()
+	_, err := d.loop.submit(ctx, &change{rows: []ovsdb.Change{ovsdb.RemoveBridge{Name: n.Bridge}}})
+	var foreign *ovsdb.ForeignError
+	left := err != nil && !errors.As(err, &foreign)
+	err = errors.Join(err, d.journal.remove(n.ID, left))
+	d.mu.Lock()
+	d.world.dropNetwork(n.ID)
+	d.mu.Unlock()
+	return err
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"github.com/ovsnet/ovsnet/flows"
+	"github.com/ovsnet/ovsnet/flows/openflow"
+)
+
+// flowChange is what one object asks of one bridge; nil takes the object out.
+type flowChange struct {
+	bridge   string
+	object   string
+	compiled *flows.Compiled
+}
+
+// bridge is one switch: what its objects want, and the connection over which it is kept so. The loop alone uses it.
+type bridge struct {
+	name string
+	path string // <bridge>.mgmt
+	log  *slog.Logger
+
+	conn    *openflow.Conn
+	watched *openflow.Conn // the connection whose end the loop is told of
+	objects map[string]flows.Compiled
+	// unsure says that the switch may not hold what objects say: the next apply compares everything.
+	unsure bool
+}
+
+func newBridge(name, runDir string, log *slog.Logger) *bridge {
+	return &bridge{
+		name: name, path: filepath.Join(runDir, name+".mgmt"), log: log.With("bridge", name),
+		objects: map[string]flows.Compiled{}, unsure: true,
+	}
+}
+
+func (b *bridge) close() {
+	if b.conn != nil {
+		if err := b.conn.Close(); err != nil {
+			b.log.Debug("closing the OpenFlow connection", "err", err)
+		}
+		b.conn = nil
+	}
+	b.unsure = true
+}
+
+// alive says whether the bridge has a connection that has not ended.
+func (b *bridge) alive() bool {
+	if b.conn == nil {
+		return false
+	}
+	select {
+	case <-b.conn.Done():
+		return false
+	default:
+		return true
+	}
+}
+
+// apply changes objects and brings the switch there in one bundle. On an error the objects are as before, and so is
+// the switch, or the next apply puts it right.
+func (b *bridge) apply(ctx context.Context, changes []flowChange) error {
+	before := maps.Clone(b.objects)
+	update, meters := b.take(changes)
+	var err error
+	if !b.unsure {
+		err = b.send(ctx, update, meters)
+		var refused *openflow.RefusedError
+		if err == nil || errors.As(err, &refused) {
+			if err != nil {
+				b.objects = before
+			}
+			return err
+		}
+		b.close() // lost on the way: only a comparison can tell what arrived
+	}
+	if _, err = b.sync(ctx); err != nil {
+		b.objects = before
+		b.unsure = true
+		return fmt.Errorf("bridge %s: %w", b.name, err)
+	}
+	return nil
+}
+
+// take writes changes into objects and says what all of them together mean for the switch.
+func (b *bridge) take(changes []flowChange) (openflow.Update, []openflow.MeterMod) {
+	var old, now flows.Compiled
+	touched := map[string]bool{}
+	for _, c := range changes {
+		if !touched[c.object] {
+			touched[c.object] = true
+			join(&old, b.objects[c.object])
+		}
+		if c.compiled == nil {
+			delete(b.objects, c.object)
+		} else {
+			b.objects[c.object] = *c.compiled
+		}
+	}
+	for object := range touched {
+		join(&now, b.objects[object])
+	}
+	var u openflow.Update
+	u.Flows, u.Delete = diffFlows(old.Flows, now.Flows)
+	u.Groups = diffGroups(old, now)
+	return u, diffMeters(old.Meters, now.Meters)
+}
+
+func join(all *flows.Compiled, c flows.Compiled) {
+	all.Flows = append(all.Flows, c.Flows...)
+	all.Groups = append(all.Groups, c.Groups...)
+	all.Members = append(all.Members, c.Members...)
+	all.Meters = append(all.Meters, c.Meters...)
+}
+
+// send makes meters, then flows and groups, then removes meters: a flow never names a meter that is not there.
+func (b *bridge) send(ctx context.Context, u openflow.Update, meters []openflow.MeterMod) error {
+	var first, last []openflow.MeterMod
+	for _, m := range meters {
+		if m.Command == openflow.MeterDelete {
+			last = append(last, m)
+		} else {
+			first = append(first, m)
+		}
+	}
+	if len(first) > 0 {
+		if err := b.conn.Meters(ctx, first); err != nil {
+			return err
+		}
+	}
+	if err := b.conn.Apply(ctx, u); err != nil {
+		return err
+	}
+	if len(last) > 0 {
+		return b.conn.Meters(ctx, last)
+	}
+	return nil
+}
+
+// connect dials the bridge where no living connection is.
+func (b *bridge) connect(ctx context.Context) error {
+	if b.alive() {
+		return nil
+	}
+	b.close()
+	conn, err := openflow.Dial(ctx, b.path, b.log)
+	if err != nil {
+		return err
+	}
+	b.conn = conn
+	return nil
+}
+
+// sync compares everything that the switch holds of ours with what objects want and changes the difference. What
+// matches is left alone, its counters too. It returns the number of repairs.
+func (b *bridge) sync(ctx context.Context) (int, error) {
+	if err := b.connect(ctx); err != nil {
+		return 0, err
+	}
+	want, err := flows.Merge(slices.Collect(maps.Values(b.objects))...)
+	if err != nil {
+		return 0, err
+	}
+	have, err := b.conn.DumpFlows(ctx, flows.CookieOwnerValue, flows.CookieOwnerMask)
+	if err != nil {
+		return 0, err
+	}
+	groups, err := b.conn.DumpGroups(ctx)
+	if err != nil {
+		return 0, err
+	}
+	meters, err := b.syncMeters(ctx, want.Meters)
+	if err != nil {
+		return 0, err
+	}
+	u := openflow.Update{Groups: compareGroups(groups, want.Groups)}
+	installed := make([]flows.Flow, len(have))
+	for i, f := range have {
+		installed[i] = f.Flow
+	}
+	u.Flows, u.Delete = diffFlows(installed, want.Flows)
+	if err := b.send(ctx, u, meters); err != nil {
+		b.close()
+		return 0, err
+	}
+	b.unsure = false
+	return len(u.Flows) + len(u.Delete) + len(u.Groups) + len(meters), nil
+}
+
+func (b *bridge) syncMeters(ctx context.Context, want []flows.MeterDesc) ([]openflow.MeterMod, error) {
+	have, err := b.conn.DumpMeters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return diffMeters(have, want), nil
+}

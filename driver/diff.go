@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package driver
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/ovsnet/ovsnet/flows"
+	"github.com/ovsnet/ovsnet/flows/openflow"
+)
+
+// diffFlows says what to add to and delete from old to get now. A flow is the same when its key is, and unchanged when
+// its cookie is: the cookie holds a hash of the content.
+func diffFlows(old, now []flows.Flow) (add, del []flows.Flow) {
+	had := make(map[flows.Key]uint64, len(old))
+	for _, f := range old {
+		had[f.Key()] = f.Cookie
+	}
+	for _, f := range now {
+		k := f.Key()
+		if cookie, ok := had[k]; !ok || cookie != f.Cookie {
+			add = append(add, f)
+		}
+		delete(had, k)
+	}
+	for _, f := range old {
+		if _, left := had[f.Key()]; left {
+			del = append(del, f)
+		}
+	}
+	return add, del
+}
+
+// diffGroups says what a changed object means for the groups: its own come and go, its memberships are buckets.
+func diffGroups(old, now flows.Compiled) []openflow.GroupMod {
+	var mods []openflow.GroupMod
+	had := map[uint32]bool{}
+	for _, g := range old.Groups {
+		had[g.ID] = true
+	}
+	for _, g := range now.Groups {
+		if !had[g.ID] {
+			mods = append(mods, openflow.GroupMod{Command: openflow.GroupAddOrModify, Group: g})
+		}
+		delete(had, g.ID)
+	}
+	type place struct{ group, bucket uint32 }
+	was := map[place]flows.Bucket{}
+	for _, m := range old.Members {
+		was[place{m.Group, m.Bucket.ID}] = m.Bucket
+	}
+	for _, m := range now.Members {
+		at := place{m.Group, m.Bucket.ID}
+		before, ok := was[at]
+		delete(was, at)
+		if ok && sameBucket(before, m.Bucket) {
+			continue
+		}
+		if ok {
+			mods = append(mods, removeBucket(m.Group, m.Bucket.ID))
+		}
+		mods = append(mods, openflow.GroupMod{Command: openflow.GroupInsertBucket,
+			Group: flows.GroupDesc{ID: m.Group, Type: flows.GroupAll, Buckets: []flows.Bucket{m.Bucket}}})
+	}
+	for _, m := range old.Members {
+		if _, left := was[place{m.Group, m.Bucket.ID}]; left && !had[m.Group] {
+			mods = append(mods, removeBucket(m.Group, m.Bucket.ID))
+		}
+	}
+	for id := range had {
+		mods = append(mods, openflow.GroupMod{Command: openflow.GroupDelete, Group: flows.GroupDesc{ID: id}})
+	}
+	return mods
+}
+
+func removeBucket(group, bucket uint32) openflow.GroupMod {
+	return openflow.GroupMod{Command: openflow.GroupRemoveBucket, Group: flows.GroupDesc{ID: group, Type: flows.GroupAll}, BucketID: bucket}
+}
+
+func sameBucket(a, b flows.Bucket) bool {
+	return a.ID == b.ID && slices.EqualFunc(a.Actions, b.Actions, func(x, y flows.Action) bool { return x.String() == y.String() })
+}
+
+// compareGroups says how to make the switch's groups those wanted. A bridge of ours has no groups but ours.
+func compareGroups(have, want []flows.GroupDesc) []openflow.GroupMod {
+	var mods []openflow.GroupMod
+	had := map[uint32]flows.GroupDesc{}
+	for _, g := range have {
+		had[g.ID] = g
+	}
+	for _, g := range want {
+		old, ok := had[g.ID]
+		delete(had, g.ID)
+		byID := func(a, b flows.Bucket) int { return cmp.Compare(a.ID, b.ID) }
+		slices.SortFunc(old.Buckets, byID)
+		if !ok || old.Type != g.Type || !slices.EqualFunc(old.Buckets, g.Buckets, sameBucket) {
+			mods = append(mods, openflow.GroupMod{Command: openflow.GroupAddOrModify, Group: g})
+		}
+	}
+	for id := range had {
+		mods = append(mods, openflow.GroupMod{Command: openflow.GroupDelete, Group: flows.GroupDesc{ID: id}})
+	}
+	return mods
+}
+
+// diffMeters says how to make the switch's meters those wanted.
+func diffMeters(have, want []flows.MeterDesc) []openflow.MeterMod {
+	var mods []openflow.MeterMod
+	had := map[uint32]flows.MeterDesc{}
+	for _, m := range have {
+		had[m.ID] = m
+	}
+	for _, m := range want {
+		old, ok := had[m.ID]
+		delete(had, m.ID)
+		switch {
+		case !ok:
+			mods = append(mods, openflow.MeterMod{Command: openflow.MeterAdd, Meter: m})
+		case old != m:
+			mods = append(mods, openflow.MeterMod{Command: openflow.MeterModify, Meter: m})
+		}
+	}
+	for id := range had {
+		mods = append(mods, openflow.MeterMod{Command: openflow.MeterDelete, Meter: flows.MeterDesc{ID: id}})
+	}
+	return mods
+}

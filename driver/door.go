@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+
+	"github.com/ovsnet/ovsnet/config"
+	"github.com/ovsnet/ovsnet/driver/api"
+	"github.com/ovsnet/ovsnet/driver/link"
+)
+
+// door is Docker's view of the driver through one socket.
+type door struct {
+	d           *Driver
+	name, scope string
+}
+
+var _ api.Driver = (*door)(nil)
+
+// idPattern is what Docker's ids look like: 64 characters of hex, or 25 of base 36 from Swarm. Ids become file names.
+var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$`)
+
+func checkIDs(ids ...string) error {
+	for _, id := range ids {
+		if !idPattern.MatchString(id) {
+			return fmt.Errorf("id %q: must be 1 to 128 letters, digits, dots, dashes and underscores", id)
+		}
+	}
+	return nil
+}
+
+// GetCapabilities answers with the door's own scope. Connectivity is global in both, so that a Swarm tells its nodes.
+func (o *door) GetCapabilities(context.Context) (api.Capabilities, error) {
+	return api.Capabilities{Scope: o.scope, ConnectivityScope: api.ScopeGlobal, GwAllocChecker: true}, nil
+}
+
+// GwAllocCheck lets IPAM reserve gateways always, as engines without this verb do: a network has the same addresses
+// everywhere.
+func (o *door) GwAllocCheck(_ context.Context, r api.GwAllocCheckRequest) (api.GwAllocCheckResponse, error) {
+	_, err := config.ParseNetwork(r.Generic(), r.Options)
+	return api.GwAllocCheckResponse{}, err
+}
+
+// AllocateNetwork checks the options where the user sees the error, and gives them all to the workers.
+func (o *door) AllocateNetwork(_ context.Context, r api.AllocateNetworkRequest) (api.AllocateNetworkResponse, error) {
+	if err := checkIDs(r.NetworkID); err != nil {
+		return api.AllocateNetworkResponse{}, err
+	}
+	if _, err := config.ParseNetwork(r.Options, nil); err != nil {
+		return api.AllocateNetworkResponse{}, err
+	}
+	return api.AllocateNetworkResponse{Options: maps.Clone(r.Options)}, nil
+}
+
+// FreeNetwork has nothing to give back: what AllocateNetwork answered was the request's.
+func (o *door) FreeNetwork(_ context.Context, r api.FreeNetworkRequest) error {
+	return checkIDs(r.NetworkID)
+}
+
+// CreateNetwork makes the network's bridge.
+func (o *door) CreateNetwork(ctx context.Context, r api.CreateNetworkRequest) error {
+	d := o.d
+	if err := checkIDs(r.NetworkID); err != nil {
+		return err
+	}
+	rec, err := d.record(o.name, r)
+	if err != nil {
+		return err
+	}
+	if err := d.ready(ctx); err != nil {
+		return err
+	}
+	unlock, err := d.locks.lock(ctx, networkKey(r.NetworkID))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+
+	n, fresh, err := d.enterNetwork(rec)
+	if err != nil {
+		return err
+	}
+	if err := d.settle(ctx, n); err != nil {
+		if fresh {
+			d.undo(ctx, "network "+short(n.ID), func(ctx context.Context) error { return d.unsettle(ctx, n) })
+		}
+		return err
+	}
+	if fresh {
+		d.log.Info("network made", "network", short(n.ID), "bridge", n.Bridge, "datapath", n.Datapath, "door", n.Door)
+	}
+	return nil
+}
+
+// enterNetwork takes a network into the world; fresh says that it was not there before.
+func (d *Driver) enterNetwork(rec record) (n network, fresh bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if old, ok := d.world.networks[rec.ID]; ok {
+		if rec.Bridge == "" {
+			rec.Bridge = old.Bridge
+		}
+		rec.Door, rec.Datapath, rec.Version = old.Door, old.Datapath, old.Version
+		if !reflect.DeepEqual(old.record, rec) {
+			return n, false, fmt.Errorf("network %s: exists with other settings; remove it first", short(rec.ID))
+		}
+		return old, false, nil
+	}
+	if rec.Bridge == "" {
+		if rec.Bridge, err = d.world.bridgeName(rec.ID); err != nil {
+			return n, false, err
+		}
+	}
+	if err := d.world.addNetwork(rec); err != nil {
+		return n, false, err
+	}
+	return d.world.networks[rec.ID], true, nil
+}
+
+// record resolves a request and the daemon's settings into what is kept of the network.
+func (d *Driver) record(doorName string, r api.CreateNetworkRequest) (record, error) {
+	opts, err := config.ParseNetwork(r.Generic(), r.Options)
+	if err != nil {
+		return record{}, err
+	}
+	rec := record{
+		Version: recordVersion, ID: r.NetworkID, Door: doorName,
+		Bridge: opts.Bridge, MTU: opts.MTU, IfPrefix: opts.IfPrefix,
+		Internal: opts.Internal, IPv6: opts.IPv6, Options: opts.Raw, Pools: []pool{},
+	}
+	if len(rec.Options) == 0 {
+		rec.Options = nil
+	}
+	for _, data := range [][]api.IPAMData{r.IPv4Data, r.IPv6Data} {
+		for _, p := range data {
+			if !p.Pool.IsValid() {
+				continue
+			}
+			rec.Pools = append(rec.Pools, pool{Subnet: p.Pool.Masked(), Gateway: p.Gateway})
+			rec.IPv6 = rec.IPv6 || p.Pool.Addr().Is6()
+		}
+	}
+	if rec.MTU == 0 {
+		rec.MTU = d.cfg.MTU
+		opts.MTU = rec.MTU
+	}
+	if err := opts.Validate(rec.IPv6); err != nil {
+		return record{}, err
+	}
+	rec.Datapath, err = d.datapath(opts.Datapath)
+	return rec, err
+}
+
+// datapath resolves "auto" by what the host has.
+func (d *Driver) datapath(asked string) (string, error) {
+	if asked == "" {
+		asked = d.cfg.Datapath
+	}
+	if asked != config.DatapathAuto {
+		return asked, nil
+	}
+	kernel, err := link.KernelDatapath()
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("looking for the kernel's openvswitch module: %w; set datapath to system or netdev", err)
+	case kernel:
+		return config.DatapathSystem, nil
+	}
+	d.log.Info("the kernel has no openvswitch module: bridges use the userspace datapath (netdev)")
+	return config.DatapathNetdev, nil
+}
+
+// DeleteNetwork removes the network's bridge, with whatever endpoints Docker forgot on it.
+func (o *door) DeleteNetwork(ctx context.Context, r api.DeleteNetworkRequest) error {
+	d := o.d
+	if err := checkIDs(r.NetworkID); err != nil {
+		return err
+	}
+	unlock, err := d.locks.lock(ctx, networkKey(r.NetworkID))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	d.mu.Lock()
+	n, ok := d.world.networks[r.NetworkID]
+	members := d.world.members(r.NetworkID)
+	d.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	var errs []error
+	for _, e := range members {
+		d.log.Warn("endpoint was still there when its network was removed", "network", short(n.ID), "endpoint", short(e.ID))
+		errs = append(errs, d.links.DeleteVeth(ctx, e.Link, alias(d.cfg.Owner, n.ID, e.ID)))
+		d.mu.Lock()
+		d.world.dropEndpoint(e.ID)
+		d.mu.Unlock()
+	}
+	// Without Open vSwitch the bridge stays until the audit; without this check the call would wait out its deadline.
+	errs = append(errs, d.unsettle(ctx, n))
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	d.log.Info("network removed", "network", short(n.ID), "bridge", n.Bridge)
+	return nil
+}
+
+// DiscoverNew is told of nodes; networks of one host have no use for them.
+func (o *door) DiscoverNew(context.Context, api.DiscoveryNotification) error { return nil }
+
+// DiscoverDelete is DiscoverNew's counterpart.
+func (o *door) DiscoverDelete(context.Context, api.DiscoveryNotification) error { return nil }

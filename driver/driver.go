@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ovsnet/ovsnet/config"
+	"github.com/ovsnet/ovsnet/driver/api"
+	"github.com/ovsnet/ovsnet/driver/link"
+	"github.com/ovsnet/ovsnet/ovsdb"
+)
+
+// Options of New. Config is expected to be valid (config.Load).
+type Options struct {
+	Config config.Daemon
+	Log    *slog.Logger
+	// Version is the program's, for status and logs.
+	Version string
+}
+
+// Driver joins Docker's networks to Open vSwitch. Run does its work; the doors answer Docker.
+type Driver struct {
+	cfg     config.Daemon
+	log     *slog.Logger
+	version string
+
+	ovs     *ovsdb.Client
+	links   *link.Links
+	journal *journal
+	loop    *loop
+	locks   keyedLocks
+
+	// restored is closed when the world has been read back from the journal and from Open vSwitch.
+	restored chan struct{}
+
+	// mu guards world, the only state that verbs share.
+	mu    sync.Mutex
+	world world
+}
+
+// New reads the journal and prepares a driver; nothing outside is touched before Run.
+func New(o Options) (*Driver, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	j, err := openJournal(o.Config.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	links, err := link.Open(link.Options{ProcSys: o.Config.ProcSys})
+	if err != nil {
+		return nil, fmt.Errorf("netlink: %w", err)
+	}
+	d := &Driver{
+		cfg: o.Config, log: o.Log, version: o.Version,
+		ovs:      ovsdb.New(ovsdb.Options{Endpoint: o.Config.OVSDB, Owner: o.Config.Owner, Log: o.Log}),
+		links:    links,
+		journal:  j,
+		restored: make(chan struct{}),
+		world:    newWorld(),
+	}
+	d.loop = newLoop(d)
+	records, errs := j.load()
+	for _, err := range errs {
+		o.Log.Error("journal entry left alone", "err", err)
+	}
+	for _, rec := range records {
+		if err := d.world.addNetwork(rec); err != nil {
+			o.Log.Error("journal entry left alone", "network", short(rec.ID), "err", err)
+		}
+	}
+	return d, nil
+}
+
+// Run connects to Open vSwitch and keeps it as the world says, until ctx ends. It returns when all its goroutines have
+// ended; the data path goes on forwarding.
+func (d *Driver) Run(ctx context.Context) error {
+	defer d.links.Close()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.ovs.Run(ctx) })
+	g.Go(func() error { return d.loop.run(ctx) })
+	err := g.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// Door gives Docker's view of the driver through one socket: its name is what a network remembers to have come by, its
+// scope what GetCapabilities answers.
+func (d *Driver) Door(name, scope string) api.Driver { return &door{d: d, name: name, scope: scope} }
+
+// ready waits until the world is known, and fails at once while Open vSwitch is not reachable.
+func (d *Driver) ready(ctx context.Context) error {
+	if err := d.ovs.Check(); err != nil {
+		return err
+	}
+	select {
+	case <-d.restored:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("reading back networks and endpoints: %w; try again", ctx.Err())
+	}
+}
+
+// undoTimeout bounds the cleaning up after a verb that failed, which must go on when the verb's own time is over.
+const undoTimeout = 10 * time.Second
+
+// undo runs the cleaning up of a verb that failed. Its errors are logged alone: the audit finishes what it leaves.
+func (d *Driver) undo(ctx context.Context, what string, f func(ctx context.Context) error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	if err := f(ctx); err != nil {
+		d.log.Warn("undo left to the audit", "what", what, "err", err)
+	}
+}
+
+// short is how Docker shows an id.
+func short(id string) string {
+	if len(id) > 12 {
+		return id[:12]
+	}
+	return id
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package driver
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// maxOFPort is the last port number below those that OpenFlow keeps to itself (OpenFlow 1.5.1, 7.2.1; OVS uses 16 bits).
+const maxOFPort = 0xfeff
+
+// index tells what the endpoints of one network use, so that attaching one costs the same however many there are.
+type index struct {
+	ports map[uint32]string
+	macs  map[string]string
+	addrs map[netip.Addr]string
+	last  uint32 // port number given last: a freed number rests for a round
+}
+
+func newIndex() *index {
+	return &index{ports: map[uint32]string{}, macs: map[string]string{}, addrs: map[netip.Addr]string{}}
+}
+
+// freePort chooses an OpenFlow port number.
+func (x *index) freePort(n network) (uint32, error) {
+	for range maxOFPort {
+		if x.last++; x.last > maxOFPort {
+			x.last = 1
+		}
+		if _, taken := x.ports[x.last]; !taken {
+			return x.last, nil
+		}
+	}
+	return 0, fmt.Errorf("network %s: all %d ports of bridge %s are %w", short(n.ID), maxOFPort, n.Bridge, ErrTaken)
+}
+
+func (x *index) put(e endpoint) {
+	x.ports[e.OFPort] = e.ID
+	x.macs[string(e.MAC)] = e.ID
+	for _, a := range e.Addresses {
+		x.addrs[a.Addr()] = e.ID
+	}
+}
+
+func (x *index) drop(e endpoint) {
+	delete(x.ports, e.OFPort)
+	delete(x.macs, string(e.MAC))
+	for _, a := range e.Addresses {
+		delete(x.addrs, a.Addr())
+	}
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package driver
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/renameio/v2"
+)
+
+// journal keeps the networks, one file each, so that they are known again after a restart: Docker does not repeat them.
+type journal struct{ dir string }
+
+const (
+	journalSuffix = ".json"
+	// goneSuffix marks a network that was removed while Open vSwitch was away, so that its bridge, when it shows up
+	// again, is removed and not taken for a network whose file was lost.
+	goneSuffix = ".gone"
+	// maxRecord bounds a file that is read back.
+	maxRecord = 1 << 20
+)
+
+func openJournal(stateDir string) (*journal, error) {
+	j := &journal{dir: filepath.Join(stateDir, "networks")}
+	if err := os.MkdirAll(j.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("journal: %w; give state_dir a folder that can be written", err)
+	}
+	return j, nil
+}
+
+// load reads every network; an entry that can't be read is an error of its own and is left alone.
+func (j *journal) load() ([]record, []error) {
+	entries, err := os.ReadDir(j.dir)
+	if err != nil {
+		return nil, []error{fmt.Errorf("journal: %w", err)}
+	}
+	var recs []record
+	var errs []error
+	for _, e := range entries {
+		id, ok := strings.CutSuffix(e.Name(), journalSuffix)
+		if !ok {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(j.dir, e.Name()))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("journal: %w", err))
+			continue
+		}
+		rec, err := decodeRecord(data)
+		if err == nil && rec.ID != id {
+			err = fmt.Errorf("it is of network %s", short(rec.ID))
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("journal %s: %w", e.Name(), err))
+			continue
+		}
+		recs = append(recs, rec)
+	}
+	return recs, errs
+}
+
+// decodeRecord reads a network back from a file or from a bridge's external_ids.
+func decodeRecord(data []byte) (record, error) {
+	var rec record
+	if len(data) > maxRecord {
+		return rec, fmt.Errorf("%d bytes: longer than the %d of any network", len(data), maxRecord)
+	}
+	if err := json.Unmarshal(data, &rec); err != nil {
+		return rec, err
+	}
+	if rec.ID == "" || rec.Bridge == "" || rec.Version < 1 {
+		return rec, errors.New("id, bridge or version is missing")
+	}
+	if len(rec.Bridge) > maxName {
+		return rec, fmt.Errorf("bridge %q: longer than %d bytes", rec.Bridge, maxName)
+	}
+	return rec, nil
+}
+
+func encodeRecord(rec record) ([]byte, error) { return json.Marshal(rec) }
+
+func (j *journal) path(id, suffix string) string { return filepath.Join(j.dir, id+suffix) }
+
+// save writes a network, whole or not at all.
+func (j *journal) save(rec record) error {
+	data, err := encodeRecord(rec)
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	if err := renameio.WriteFile(j.path(rec.ID, journalSuffix), data, 0o600); err != nil {
+		return fmt.Errorf("journal: %w; make room in or give write access to %s", err, j.dir)
+	}
+	return j.forget(rec.ID)
+}
+
+// remove takes a network out; left says that its bridge still stands and has to be removed later.
+func (j *journal) remove(id string, left bool) error {
+	if left {
+		if err := renameio.WriteFile(j.path(id, goneSuffix), nil, 0o600); err != nil {
+			return fmt.Errorf("journal: %w; make room in or give write access to %s", err, j.dir)
+		}
+	}
+	if err := os.Remove(j.path(id, journalSuffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("journal: %w", err)
+	}
+	return nil
+}
+
+// gone says whether a network was removed while its bridge stood.
+func (j *journal) gone(id string) bool {
+	_, err := os.Stat(j.path(id, goneSuffix))
+	return err == nil
+}
+
+// forget drops the mark that remove left.
+func (j *journal) forget(id string) error {
+	if err := os.Remove(j.path(id, goneSuffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("journal: %w", err)
+	}
+	return nil
+}
