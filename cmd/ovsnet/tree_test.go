@@ -86,6 +86,16 @@ func tree(t *testing.T) []source {
 	return out
 }
 
+// page reads a page of the tree.
+func page(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(treeRoot, filepath.FromSlash(name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // floors is the map of the packages: imports go down only. docs/architecture.md shows the same map, and
 // TestArchitecturePage holds it to that.
 var floors = map[string]int{
