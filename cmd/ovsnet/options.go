@@ -10,6 +10,8 @@ import (
 	"github.com/ovsnet/ovsnet/config"
 )
 
+//go:generate go test . -run ^(TestPrintedPages|TestReadmeOptions)$ -update
+
 func (p *program) optionsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "options",

@@ -30,7 +30,7 @@ show as it is. "ovsnet serve" is the driver; the other commands look at it.`,
 	}
 	cmd.SetOut(p.stdout)
 	cmd.SetErr(p.stderr)
-	cmd.AddCommand(p.flowsCommand(), p.optionsCommand(), p.versionCommand())
+	cmd.AddCommand(p.serveCommand(), p.statusCommand(), p.flowsCommand(), p.doctorCommand(), p.optionsCommand(), p.versionCommand())
 	return cmd
 }
 
