@@ -151,6 +151,7 @@ func CompileBridge() Compiled {
 	add(rowUnknown, nil)
 	compileGuard(add)
 	add(rowResolveMiss, nil, Goto{TablePolicy})
+	compileReply(add)
 	add(rowPolicyMiss, nil, Goto{TableForward})
 	add(rowForwardMiss, nil)
 	add(rowAdmitPromisc, NewMatch(regs(reg(RegSrcPromisc, 1))), Goto{TableOutput})

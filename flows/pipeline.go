@@ -17,6 +17,7 @@ const (
 	TableSpeech   uint8 = 12
 	TableAddress  uint8 = 14
 	TableResolve  uint8 = 20
+	TableReply    uint8 = 22
 	TablePolicy   uint8 = 30
 	TableForward  uint8 = 40
 	TableAdmit    uint8 = 50
@@ -39,7 +40,8 @@ var tables = []Table{
 	{TableGuard, "guard", "containers: own MAC, untagged, IPv4, IPv6 or ARP, no link control", "drop", []uint8{TableSpeech, TableResolve}},
 	{TableSpeech, "speech", "containers: ARP and ND about themselves, no router or DHCP server messages", "to address", []uint8{TableAddress, TableResolve}},
 	{TableAddress, "address", "containers: own IPv4 and IPv6 source addresses", "drop", []uint8{TableResolve}},
-	{TableResolve, "resolve", "ARP and neighbour solicitations answered when the answer is known", "to policy", []uint8{TablePolicy, TableAdmit}},
+	{TableResolve, "resolve", "ARP and neighbour solicitations answered when the answer is known", "to policy", []uint8{TableReply, TablePolicy, TableAdmit}},
+	{TableReply, "reply", "the target option of a neighbour advertisement that resolve made", "drop", nil},
 	{TablePolicy, "policy", "stateful rules", "to forward", []uint8{TableForward}},
 	{TableForward, "forward", "destination MAC to port or gateway; broadcast and multicast to a flood group", "drop", []uint8{TableAdmit}},
 	{TableAdmit, "admit", "what may reach the chosen port: inter-container off, isolated ports", "to output", []uint8{TableOutput}},

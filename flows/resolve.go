@@ -41,14 +41,24 @@ func answer(a netip.Addr, mac net.HardwareAddr, flags uint64) []Action {
 			Output{PortInPort},
 		}
 	}
-	// OVS takes the target option only in this order: it wants a solicitation until the type changes.
+	// OVS takes the target option only from an advertisement, which this is in the next table alone.
 	return []Action{
 		Copy{Src: FieldEthSrc, Dst: FieldEthDst, Bits: 48}, SetField{MAC(FieldEthSrc, mac)},
 		Copy{Src: FieldIPv6Src, Dst: FieldIPv6Dst, Bits: 128}, SetField{Addr(FieldIPv6Src, a)},
-		SetField{MAC(FieldNDSLL, mac)}, SetField{U(FieldNDOptionsType, 2)}, SetField{U(FieldNDReserved, flags)},
+		SetField{U(FieldNDOptionsType, ndTargetOption)}, SetField{U(FieldNDReserved, flags)},
 		SetField{U(FieldICMPv6Type, icmp6NeighbourAdv)},
-		Output{PortInPort},
+		Goto{TableReply},
 	}
+}
+
+// ndTargetOption is the type of the target link-layer address option (RFC 4861, section 4.6.1).
+const ndTargetOption = 2
+
+// compileReply gives the row that finishes every advertisement that answer began.
+func compileReply(add emit) {
+	add(rowAdvertise, NewMatch(eth(etherIPv6), U(FieldIPProto, protoICMPv6), U(FieldICMPv6Type, icmp6NeighbourAdv), U(FieldICMPv6Code, 0)),
+		Copy{Src: FieldEthSrc, Dst: FieldNDTLL, Bits: 48}, Output{PortInPort})
+	add(rowReplyMiss, nil)
 }
 
 // resolveGateway answers for one address of the gateway.

@@ -58,6 +58,9 @@ var (
 	rowProbe          = Row{55, TableResolve, 101, "probe", "", "a solicitation without source option goes to the endpoint alone"}
 	rowResolveMiss    = Row{56, TableResolve, 0, "resolve-miss", "", "nothing to answer"}
 
+	rowAdvertise = Row{57, TableReply, 100, "advertise", "", "the answering MAC into the target option, and back to the asker"}
+	rowReplyMiss = Row{58, TableReply, 0, "reply-miss", "reply-miss", "nothing else comes here"}
+
 	rowPolicyMiss = Row{60, TablePolicy, 0, "policy-miss", "", "no policy"}
 
 	rowToGateway    = Row{70, TableForward, 200, "to-gateway", "", "the gateway's MAC"}
@@ -87,7 +90,7 @@ func Rows() []Row {
 		rowServiceAllowed, rowHiddenHeader, rowNDFragment, rowNDMalformed, rowRogueRA, rowRogueRedirect, rowRogueDHCP,
 		rowARPProbe, rowARPOwn, rowNSOwn, rowNAOwn, rowARP, rowND, rowSpeechMiss,
 		rowOwnAddress, rowDHCPClient, rowUnspecified, rowSpoofedIP, rowAddressMiss,
-		rowResolveOwn, rowAnswerGateway, rowProbeGateway, rowResolvePrivate, rowAnswer, rowProbe, rowResolveMiss,
+		rowResolveOwn, rowAnswerGateway, rowProbeGateway, rowResolvePrivate, rowAnswer, rowProbe, rowResolveMiss, rowAdvertise, rowReplyMiss,
 		rowPolicyMiss,
 		rowToGateway, rowToPort, rowFloodPromisc, rowFloodGateway, rowFloodNoICC, rowFloodOpen, rowFlood, rowUnknownMAC, rowForwardMiss,
 		rowAdmitPromisc, rowIsolated, rowICC, rowAdmitMiss,
