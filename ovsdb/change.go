@@ -97,7 +97,7 @@ func (c EnsurePort) claim(owner string) (Change, error) {
 
 func (c EnsurePort) subject() string { return c.Name }
 
-func (c EnsurePort) undo() Change { return RemovePort{Bridge: c.Port.Bridge, Name: c.Name} }
+func (c EnsurePort) undo() Change { return RemovePort{Bridge: c.Bridge, Name: c.Name} }
 
 func (c EnsurePort) plan(v view, n int, f *facts) plan {
 	if v.bridge(c.Name) != nil {
@@ -117,9 +117,9 @@ func (c EnsurePort) plan(v view, n int, f *facts) plan {
 func (c EnsurePort) explain(owner string, f *facts) error {
 	switch {
 	case f.parent.exists && f.parent.owner != owner:
-		return fmt.Errorf("%s: %w", c.object(), &ForeignError{Kind: kindBridge, Name: c.Port.Bridge, Owner: f.parent.owner, Keep: true})
+		return fmt.Errorf("%s: %w", c.object(), &ForeignError{Kind: kindBridge, Name: c.Bridge, Owner: f.parent.owner, Keep: true})
 	case !f.parent.exists:
-		return fmt.Errorf("%s: bridge %s: %w; create the network again", c.object(), c.Port.Bridge, ErrNotFound)
+		return fmt.Errorf("%s: bridge %s: %w; create the network again", c.object(), c.Bridge, ErrNotFound)
 	case f.bridge.exists:
 		return fmt.Errorf("%s: %w: a bridge has that name", c.object(), ErrConflict)
 	case f.port.exists && f.port.owner != owner:

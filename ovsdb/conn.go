@@ -90,11 +90,11 @@ func open(ctx context.Context, endpoint, owner string, log *slog.Logger, handler
 	if err != nil {
 		return nil, err
 	}
+	life, end := context.WithCancelCause(ctx)
 	k := &conn{
-		log: log, db: db,
+		log: log, db: db, ctx: life, end: end,
 		gone: make(chan struct{}), closed: make(chan struct{}), cfg: make(chan struct{}),
 	}
-	k.ctx, k.end = context.WithCancelCause(ctx)
 	// libovsdb drops the notice of a disconnection when nobody listens.
 	k.background.Go(func() {
 		select {
@@ -104,7 +104,7 @@ func open(ctx context.Context, endpoint, owner string, log *slog.Logger, handler
 		case <-k.closed:
 		}
 	})
-	limited, cancel := context.WithTimeoutCause(k.ctx, callTimeout, errSilent)
+	limited, cancel := context.WithTimeoutCause(life, callTimeout, errSilent)
 	defer cancel()
 	if err := db.Connect(limited); err != nil {
 		err = orCause(limited, err)
@@ -141,7 +141,9 @@ func orCause(ctx context.Context, err error) error {
 
 // close ends the connection and waits for everything that belongs to it.
 func (k *conn) close() {
+	k.mu.Lock()
 	k.end(errStopped)
+	k.mu.Unlock()
 	k.background.Go(k.db.Close)
 	limit := time.NewTimer(closeTimeout)
 	defer limit.Stop()
@@ -183,7 +185,13 @@ func (k *conn) call(ctx context.Context, request func(context.Context) error) er
 	defer end(nil)
 	defer context.AfterFunc(k.ctx, func() { end(context.Cause(k.ctx)) })()
 	done := make(chan error, 1)
+	k.mu.Lock() // against close, which waits for what has begun
+	if k.ctx.Err() != nil {
+		k.mu.Unlock()
+		return context.Cause(k.ctx)
+	}
 	k.background.Go(func() { done <- request(ctx) })
+	k.mu.Unlock()
 	select {
 	case err := <-done:
 		if err != nil && ctx.Err() != nil {

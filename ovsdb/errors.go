@@ -84,13 +84,16 @@ type unavailableError struct {
 	cause    error
 }
 
+// Error gives the endpoint, the cause and a way out.
 func (e *unavailableError) Error() string {
 	text, out := diagnose(e.cause)
 	return fmt.Sprintf("Open vSwitch is not reachable at %s: %s; %s", e.endpoint, text, out)
 }
 
+// Is makes errors.Is find ErrUnavailable.
 func (e *unavailableError) Is(target error) bool { return target == ErrUnavailable }
 
+// Unwrap gives the cause.
 func (e *unavailableError) Unwrap() error { return e.cause }
 
 // Causes of unavailability that are not errors of the operating system.

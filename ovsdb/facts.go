@@ -36,7 +36,7 @@ func inquire(ctx context.Context, k *conn, change Change) (*facts, error) {
 	case RemoveBridge:
 		name = c.Name
 	case EnsurePort:
-		name, parent = c.Name, c.Port.Bridge
+		name, parent = c.Name, c.Bridge
 	case RemovePort:
 		name, parent = c.Name, c.Bridge
 	}

@@ -40,15 +40,16 @@ func TestMain(m *testing.M) {
 }
 
 // deadline gives a context for the calls of a test.
-func deadline(t testing.TB) context.Context {
+func deadline(tb testing.TB) context.Context {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	t.Cleanup(cancel)
+	tb.Cleanup(cancel)
 	return ctx
 }
 
 // run runs a client for the rest of the test and does not wait for it.
-func run(t testing.TB, o ovsdb.Options) *ovsdb.Client {
-	t.Helper()
+func run(tb testing.TB, o ovsdb.Options) *ovsdb.Client {
+	tb.Helper()
 	if o.Reconnect == 0 {
 		o.Reconnect = 20 * time.Millisecond
 	}
@@ -56,41 +57,41 @@ func run(t testing.TB, o ovsdb.Options) *ovsdb.Client {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(ctx) }()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
-			t.Errorf("Run: %v", err)
+			tb.Errorf("Run: %v", err)
 		}
 	})
 	return c
 }
 
 // connect runs a client on a switch and waits for it.
-func connect(t testing.TB, s *ovstest.Switch) *ovsdb.Client {
-	t.Helper()
-	c := run(t, ovsdb.Options{Endpoint: s.DB})
-	if err := c.Wait(deadline(t)); err != nil {
-		t.Fatal(err)
+func connect(tb testing.TB, s *ovstest.Switch) *ovsdb.Client {
+	tb.Helper()
+	c := run(tb, ovsdb.Options{Endpoint: s.DB})
+	if err := c.Wait(deadline(tb)); err != nil {
+		tb.Fatal(err)
 	}
 	return c
 }
 
 // must commits changes that have to succeed.
-func must(t testing.TB, c *ovsdb.Client, changes ...ovsdb.Change) []ovsdb.Result {
-	t.Helper()
-	results := c.Commit(deadline(t), changes)
+func must(tb testing.TB, c *ovsdb.Client, changes ...ovsdb.Change) []ovsdb.Result {
+	tb.Helper()
+	results := c.Commit(deadline(tb), changes)
 	for i, r := range results {
 		if r.Err != nil {
-			t.Fatalf("change %d: %v", i, r.Err)
+			tb.Fatalf("change %d: %v", i, r.Err)
 		}
 	}
 	return results
 }
 
 // commit makes one change.
-func commit(t testing.TB, c *ovsdb.Client, change ovsdb.Change) ovsdb.Result {
-	t.Helper()
-	return c.Commit(deadline(t), []ovsdb.Change{change})[0]
+func commit(tb testing.TB, c *ovsdb.Client, change ovsdb.Change) ovsdb.Result {
+	tb.Helper()
+	return c.Commit(deadline(tb), []ovsdb.Change{change})[0]
 }
 
 func testBridge(name string) ovsdb.Bridge {
@@ -102,7 +103,7 @@ func testBridge(name string) ovsdb.Bridge {
 
 func testPort(bridge, name string) ovsdb.Port {
 	return ovsdb.Port{
-		Bridge: bridge, Name: name, MTU: 1400,
+		Bridge: bridge, Name: name,
 		IDs: ovsdb.PortIDs{
 			Network: "n-" + bridge, Endpoint: "e-" + name, Peer: name + "p", Version: 1,
 			MAC:       net.HardwareAddr{0x0a, 0, 0, 0, 0, 2},
@@ -113,8 +114,8 @@ func testPort(bridge, name string) ovsdb.Port {
 }
 
 // event waits for an event that the condition accepts.
-func event(t testing.TB, c *ovsdb.Client, accept func(ovsdb.Event) bool) {
-	t.Helper()
+func event(tb testing.TB, c *ovsdb.Client, accept func(ovsdb.Event) bool) {
+	tb.Helper()
 	limit := time.After(patience)
 	for {
 		select {
@@ -123,43 +124,43 @@ func event(t testing.TB, c *ovsdb.Client, accept func(ovsdb.Event) bool) {
 				return
 			}
 		case <-limit:
-			t.Fatal("no event")
+			tb.Fatal("no event")
 		}
 	}
 }
 
 // wipe makes the database of a stopped ovsdb-server new and empty.
-func wipe(t testing.TB, s *ovstest.Switch) {
-	t.Helper()
+func wipe(tb testing.TB, s *ovstest.Switch) {
+	tb.Helper()
 	file := filepath.Join(s.Dir, "conf.db")
 	if err := os.Remove(file); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	tool := exec.Command("ovsdb-tool", "create", file, "/usr/share/openvswitch/vswitch.ovsschema")
 	if out, err := tool.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+		tb.Fatalf("%v: %s", err, out)
 	}
 }
 
 // serverOf gives the process id of a switch's ovsdb-server.
-func serverOf(t testing.TB, s *ovstest.Switch) int {
-	t.Helper()
-	c, err := net.Dial("unix", strings.TrimPrefix(s.DB, "unix:"))
+func serverOf(tb testing.TB, s *ovstest.Switch) int {
+	tb.Helper()
+	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: strings.TrimPrefix(s.DB, "unix:"), Net: "unix"})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	defer c.Close()
-	raw, err := c.(*net.UnixConn).SyscallConn()
+	defer func() { _ = c.Close() }()
+	raw, err := c.SyscallConn()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var peer *syscall.Ucred
 	var failed error
 	err = raw.Control(func(fd uintptr) {
 		peer, failed = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
 	})
-	if err := errors.Join(err, failed); err != nil {
-		t.Fatal(err)
+	if err = errors.Join(err, failed); err != nil {
+		tb.Fatal(err)
 	}
 	return int(peer.Pid)
 }

@@ -146,8 +146,8 @@ func TestDatabaseRestarts(t *testing.T) {
 	}
 	s.StartDB(t)
 	event(t, c, connected)
-	if p, err := c.Port("p1"); err != nil || p.OFPort == 0 {
-		t.Errorf("port after the restart: %+v, %v", p, err)
+	if p, failed := c.Port("p1"); failed != nil || p.OFPort == 0 {
+		t.Errorf("port after the restart: %+v, %v", p, failed)
 	}
 	must(t, c, ovsdb.EnsurePort{Port: testPort("br-a", "p1")}, ovsdb.EnsurePort{Port: testPort("br-a", "p2")})
 
@@ -156,7 +156,7 @@ func TestDatabaseRestarts(t *testing.T) {
 	wipe(t, s)
 	s.StartDB(t)
 	err = ovstest.Poll(patience, func() error {
-		if err := c.Check(); err == nil || !strings.Contains(err.Error(), "the database holds no Open_vSwitch row; start openvswitch-switch") {
+		if state := c.Check(); state == nil || !strings.Contains(state.Error(), "the database holds no Open_vSwitch row; start openvswitch-switch") {
 			return errors.New("no such state")
 		}
 		return nil

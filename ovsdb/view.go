@@ -4,7 +4,6 @@ package ovsdb
 
 import (
 	"github.com/ovn-kubernetes/libovsdb/cache"
-	"github.com/ovn-kubernetes/libovsdb/model"
 
 	"github.com/ovsnet/ovsnet/ovsdb/vswitch"
 )
@@ -43,7 +42,7 @@ func rows[M any](v view, table string) []*M {
 	}
 	var out []*M
 	for _, found := range t.RowsShallow() {
-		if m, ok := model.Model(found).(*M); ok {
+		if m, ok := found.(*M); ok {
 			out = append(out, m)
 		}
 	}

@@ -27,9 +27,9 @@ func (w *wanted) note(change Change) {
 	}
 	switch c := change.(type) {
 	case EnsureBridge:
-		w.bridges[c.Name] = c.Bridge.clone()
+		w.bridges[c.Name] = c.clone()
 	case EnsurePort:
-		w.ports[c.Name] = c.Port.clone()
+		w.ports[c.Name] = c.clone()
 	case RemoveBridge:
 		delete(w.bridges, c.Name)
 		for name, port := range w.ports {
