@@ -30,7 +30,7 @@ type daemon struct {
 }
 
 func (h *Host) daemons() []*daemon {
-	return []*daemon{&h.ovsdb, &h.vswitchd, &h.dockerd, &h.ovsnet}
+	return append([]*daemon{&h.ovsdb, &h.vswitchd, &h.dockerd, &h.ovsnet}, h.programs...)
 }
 
 func (d *daemon) log() string { return d.host.Path("/run/log/" + d.name + ".log") }

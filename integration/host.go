@@ -25,6 +25,7 @@ type Host struct {
 
 	pid                              int // of the host's init, as the machine sees it
 	ovsdb, vswitchd, dockerd, ovsnet daemon
+	programs                         []*daemon
 }
 
 // Path is where the machine finds a file of the host.

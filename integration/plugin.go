@@ -139,3 +139,11 @@ func (h *Host) PluginLog(tb testing.TB) string {
 	}
 	return log.String()
 }
+
+// StartProgram starts any other program on the host; it runs until the host's end.
+func (h *Host) StartProgram(tb testing.TB, line string, args ...string) {
+	tb.Helper()
+	d := &daemon{host: h, name: fmt.Sprintf("program%d", len(h.programs)+1), line: line, args: args}
+	h.programs = append(h.programs, d)
+	h.launch(tb, d)
+}
