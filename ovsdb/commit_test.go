@@ -113,6 +113,7 @@ func TestEnsureRepairs(t *testing.T) {
 	s := ovstest.Start(t)
 	c := connect(t, s)
 	bridge, port := testBridge("br-a"), testPort("br-a", "p1")
+	port.MTU = 1400
 	must(t, c, ovsdb.EnsureBridge{Bridge: bridge}, ovsdb.EnsurePort{Port: port}, ovsdb.EnsureBridge{Bridge: testBridge("br-b")})
 
 	s.Ctl(t, "set", "Bridge", "br-a", "fail_mode=standalone", "mcast_snooping_enable=true",

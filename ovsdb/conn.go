@@ -4,7 +4,6 @@ package ovsdb
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -39,8 +38,10 @@ const (
 type conn struct {
 	log *slog.Logger
 	db  client.Client
-	ctx context.Context // ends, with a cause, when the connection is over
-	end context.CancelCauseFunc
+
+	over <-chan struct{} // closed when the connection is over
+	why  func() error    // the reason, once it is over
+	end  context.CancelCauseFunc
 
 	background sync.WaitGroup
 	gone       chan struct{} // closed when libovsdb has put the connection away
@@ -92,7 +93,8 @@ func open(ctx context.Context, endpoint, owner string, log *slog.Logger, handler
 	}
 	life, end := context.WithCancelCause(ctx)
 	k := &conn{
-		log: log, db: db, ctx: life, end: end,
+		log: log, db: db,
+		over: life.Done(), why: func() error { return context.Cause(life) }, end: end,
 		gone: make(chan struct{}), closed: make(chan struct{}), cfg: make(chan struct{}),
 	}
 	// libovsdb drops the notice of a disconnection when nobody listens.
@@ -181,14 +183,13 @@ func (k *conn) version() string {
 func (k *conn) call(ctx context.Context, request func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, errSilent)
 	defer cancel()
-	ctx, end := context.WithCancelCause(ctx)
-	defer end(nil)
-	defer context.AfterFunc(k.ctx, func() { end(context.Cause(k.ctx)) })()
 	done := make(chan error, 1)
 	k.mu.Lock() // against close, which waits for what has begun
-	if k.ctx.Err() != nil {
+	select {
+	case <-k.over:
 		k.mu.Unlock()
-		return context.Cause(k.ctx)
+		return k.why()
+	default:
 	}
 	k.background.Go(func() { done <- request(ctx) })
 	k.mu.Unlock()
@@ -200,15 +201,13 @@ func (k *conn) call(ctx context.Context, request func(context.Context) error) er
 		return err
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	case <-k.over:
+		return k.why()
 	}
 }
 
-func (k *conn) echo() error {
-	if err := k.call(k.ctx, k.db.Echo); err != nil && k.ctx.Err() == nil {
-		return errors.Join(errSilent, err)
-	}
-	return nil
-}
+// echo asks whether the server is there.
+func (k *conn) echo(ctx context.Context) error { return k.call(ctx, k.db.Echo) }
 
 // transact sends one transaction. The error is that of the transport; what the
 // database refuses is in the results.
@@ -256,8 +255,8 @@ func (k *conn) applied(ctx context.Context, n int) error {
 		select {
 		case <-changed:
 		case <-recheck.C:
-		case <-k.ctx.Done():
-			return context.Cause(k.ctx)
+		case <-k.over:
+			return k.why()
 		case <-ctx.Done():
 			return fmt.Errorf("ovs-vswitchd does not answer (transaction %d is committed, %w): %w; see whether it runs",
 				n, ErrNotApplied, ctx.Err())

@@ -18,7 +18,7 @@ func (c *Client) Run(ctx context.Context) error {
 	for {
 		k, err := open(ctx, c.endpoint, c.owner, c.log, rowHandler{c})
 		if err == nil {
-			err = c.serve(k)
+			err = c.serve(ctx, k)
 		}
 		if ctx.Err() != nil {
 			err = errStopped
@@ -37,7 +37,7 @@ func (c *Client) Run(ctx context.Context) error {
 
 // serve watches over one connection until it ends, and says why it did. The
 // connection is usable while the database has its Open_vSwitch row.
-func (c *Client) serve(k *conn) error {
+func (c *Client) serve(ctx context.Context, k *conn) error {
 	probe := time.NewTicker(probeEvery)
 	defer probe.Stop()
 	for usable := false; ; {
@@ -50,11 +50,11 @@ func (c *Client) serve(k *conn) error {
 		}
 		usable = c.uses(k)
 		select {
-		case <-k.ctx.Done():
-			return context.Cause(k.ctx)
+		case <-k.over:
+			return k.why()
 		case <-changed:
 		case <-probe.C:
-			if err := k.echo(); err != nil {
+			if err := k.echo(ctx); err != nil {
 				return err
 			}
 		}
