@@ -106,7 +106,7 @@ type MeterDesc struct {
 	ID               uint32
 	PacketsPerSecond bool   // Rate in packets per second, else in kbit/s
 	Rate             uint32 // see PacketsPerSecond
-	Burst            uint32 // packets or kbit; 0 leaves it to the switch
+	Burst            uint32 // packets or kbit; for 0 Open vSwitch takes the rate
 }
 
 // String is the meter in the grammar of `ovs-ofctl add-meter`.

@@ -78,7 +78,10 @@ func everyFlow() []flows.Flow {
 		{Match: match(ipv6, proto(58), u(flows.FieldICMPv6Type, 135), flows.Addr(flows.FieldNDTarget, addr("fe80::1")), flows.MAC(flows.FieldNDSLL, mac("00:00:00:00:00:01")))},
 		{Match: match(ipv6, proto(58), u(flows.FieldICMPv6Type, 136), flows.Prefix(flows.FieldNDTarget, netip.MustParsePrefix("fe80::/10")), flows.MAC(flows.FieldNDTLL, mac("00:00:00:00:00:01")),
 			u(flows.FieldNDReserved, 0x60000000), u(flows.FieldNDOptionsType, 2))},
-		ndResponder(),
+		ndResponder()[0],
+		ndResponder()[1],
+		{Match: match(ipv6, proto(58), u(flows.FieldICMPv6Type, 135)), Actions: []flows.Action{set(flows.MAC(flows.FieldNDSLL, mac("02:00:00:00:00:01"))), out}},
+		{Match: match(ipv6, proto(58), u(flows.FieldICMPv6Type, 136)), Actions: []flows.Action{set(flows.MAC(flows.FieldNDTLL, mac("02:00:00:00:00:01"))), out}},
 		arpResponder(),
 		{Match: match(arp, flows.MACMask(flows.FieldARPSHA, mac("01:00:00:00:00:00"), mac("01:00:00:00:00:00")), flows.Prefix(flows.FieldARPSPA, netip.MustParsePrefix("10.0.0.0/8")), flows.MAC(flows.FieldARPTHA, mac("00:00:00:00:00:00")))},
 		{Match: match(u(flows.FieldEthType, flows.EthTypeRARP), u(flows.FieldARPOp, 0))},
@@ -131,21 +134,32 @@ func arpResponder() flows.Flow {
 	}
 }
 
-// ndResponder answers a neighbour solicitation; Open vSwitch takes it in this
-// order only, because it wants a solicitation until the type has changed.
-func ndResponder() flows.Flow {
+// tableAdvertise is where ndResponder goes on.
+const tableAdvertise = 210
+
+// ndResponder answers a neighbour solicitation, in two tables: Open vSwitch
+// lets only a flow that matches advertisements write the target option. (It
+// accepts nd_sll followed by nd_options_type=2 too, but executes them the other
+// way round, so that the answer keeps the asker's own address.)
+func ndResponder() []flows.Flow {
 	hw, target := mac("02:00:00:00:00:01"), addr("fd00::1")
-	return flows.Flow{
-		Match: flows.NewMatch(flows.U(flows.FieldEthType, flows.EthTypeIPv6), flows.U(flows.FieldIPProto, flows.ProtoICMPv6), flows.U(flows.FieldIPTTL, 255),
-			flows.U(flows.FieldICMPv6Type, flows.NDSolicit), flows.U(flows.FieldICMPv6Code, 0), flows.Addr(flows.FieldNDTarget, target)),
-		Actions: []flows.Action{
-			flows.CopyField(flows.FieldEthSrc, flows.FieldEthDst), flows.SetField{FieldMatch: flows.MAC(flows.FieldEthSrc, hw)},
-			flows.CopyField(flows.FieldIPv6Src, flows.FieldIPv6Dst), flows.SetField{FieldMatch: flows.Addr(flows.FieldIPv6Src, target)},
-			flows.SetField{FieldMatch: flows.MAC(flows.FieldNDSLL, hw)},
-			flows.SetField{FieldMatch: flows.U(flows.FieldNDOptionsType, 2)},
-			flows.SetField{FieldMatch: flows.U(flows.FieldNDReserved, 0x60000000)},
-			flows.SetField{FieldMatch: flows.U(flows.FieldICMPv6Type, flows.NDAdvert)},
-			flows.Output{Port: flows.PortInPort},
+	ipv6, icmp6 := flows.U(flows.FieldEthType, flows.EthTypeIPv6), flows.U(flows.FieldIPProto, flows.ProtoICMPv6)
+	return []flows.Flow{
+		{
+			Match: flows.NewMatch(ipv6, icmp6, flows.U(flows.FieldIPTTL, 255),
+				flows.U(flows.FieldICMPv6Type, flows.NDSolicit), flows.U(flows.FieldICMPv6Code, 0), flows.Addr(flows.FieldNDTarget, target)),
+			Actions: []flows.Action{
+				flows.CopyField(flows.FieldEthSrc, flows.FieldEthDst), flows.SetField{FieldMatch: flows.MAC(flows.FieldEthSrc, hw)},
+				flows.CopyField(flows.FieldIPv6Src, flows.FieldIPv6Dst), flows.SetField{FieldMatch: flows.Addr(flows.FieldIPv6Src, target)},
+				flows.SetField{FieldMatch: flows.U(flows.FieldNDOptionsType, 2)},
+				flows.SetField{FieldMatch: flows.U(flows.FieldNDReserved, 0x60000000)},
+				flows.SetField{FieldMatch: flows.U(flows.FieldICMPv6Type, flows.NDAdvert)},
+				flows.Goto{Table: tableAdvertise},
+			},
+		},
+		{
+			Table: tableAdvertise, Match: flows.NewMatch(ipv6, icmp6, flows.U(flows.FieldICMPv6Type, flows.NDAdvert)),
+			Actions: []flows.Action{flows.CopyField(flows.FieldEthSrc, flows.FieldNDTLL), flows.Output{Port: flows.PortInPort}},
 		},
 	}
 }
