@@ -112,7 +112,7 @@ func TestGatewayUndisturbed(t *testing.T) {
 		t.Fatal(err)
 	}
 	news, done := make(chan netlink.AddrUpdate, 64), make(chan struct{}) //nolint:forbidigo // a type, no call
-	if err := netlink.AddrSubscribeAt(s.ns, news, done); err != nil { //nolint:forbidigo // of the right namespace
+	if err := netlink.AddrSubscribeAt(s.ns, news, done); err != nil {    //nolint:forbidigo // of the right namespace
 		t.Fatal(err)
 	}
 	g.Addresses = prefixes("10.1.0.1/24", "10.3.0.1/24", "fd00:1::1/64")

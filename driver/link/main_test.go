@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -137,6 +138,20 @@ func (s space) bridge(tb testing.TB, name string) {
 	if err := s.k.LinkAdd(d); err != nil {
 		tb.Fatal(err)
 	}
+}
+
+// linkNames returns the names of all links, to compare before and after.
+func (s space) linkNames(t *testing.T) string {
+	t.Helper()
+	ls, err := dump(t.Context(), s.k.LinkList)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, l := range ls {
+		names = append(names, l.Attrs().Name)
+	}
+	return strings.Join(names, " ")
 }
 
 func sysctlOf(tb testing.TB, name, key string) string {
