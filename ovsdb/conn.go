@@ -4,6 +4,7 @@ package ovsdb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -94,7 +95,13 @@ func open(ctx context.Context, endpoint, owner string, log *slog.Logger, handler
 	life, end := context.WithCancelCause(ctx)
 	k := &conn{
 		log: log, db: db,
-		over: life.Done(), why: func() error { return context.Cause(life) }, end: end,
+		over: life.Done(), end: end,
+		why: func() error {
+			if err := context.Cause(life); !errors.Is(err, context.Canceled) {
+				return err
+			}
+			return errStopped // it was Run's context that ended
+		},
 		gone: make(chan struct{}), closed: make(chan struct{}), cfg: make(chan struct{}),
 	}
 	// libovsdb drops the notice of a disconnection when nobody listens.

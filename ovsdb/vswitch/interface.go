@@ -16,7 +16,7 @@ type Interface struct {
 	MTURequest    *int              `ovsdb:"mtu_request" validate:"omitempty,min=1"`
 	Name          string            `ovsdb:"name"`
 	Ofport        *int              `ovsdb:"ofport"`
-	OfportRequest *int              `ovsdb:"ofport_request" validate:"omitempty,min=0,max=65279"`
+	OfportRequest *int              `ovsdb:"ofport_request" validate:"omitempty,min=1,max=65279"`
 	Options       map[string]string `ovsdb:"options"`
 	Type          string            `ovsdb:"type"`
 }

@@ -163,7 +163,7 @@ var schema = `{
           "type": {
             "key": {
               "type": "integer",
-              "minInteger": 0,
+              "minInteger": 1,
               "maxInteger": 65279
             },
             "min": 0,
