@@ -275,6 +275,26 @@ func TestPortThatVSwitchdRefuses(t *testing.T) {
 	must(t, c, ovsdb.EnsurePort{Port: good})
 }
 
+func TestBridgeThatVSwitchdRefuses(t *testing.T) {
+	s := ovstest.Start(t)
+	c := connect(t, s)
+	bad := testBridge("br-a")
+	bad.Datapath = "nosuch"
+	r := c.Commit(deadline(t), []ovsdb.Change{
+		ovsdb.EnsureBridge{Bridge: bad}, ovsdb.EnsurePort{Port: testPort("br-a", "p1")}, ovsdb.EnsureBridge{Bridge: testBridge("br-b")},
+	})
+	for i, one := range r {
+		var refused *ovsdb.PortError
+		if errors.As(one.Err, &refused) != (i < 2) {
+			t.Errorf("change %d: %v", i, one.Err)
+		}
+	}
+	if got := s.Ctl(t, "list-br"); got != "br-b" {
+		t.Errorf("bridges %q, want br-b alone", got)
+	}
+	must(t, c, ovsdb.EnsureBridge{Bridge: testBridge("br-a")})
+}
+
 func TestOneBadChangeFailsAlone(t *testing.T) {
 	s := ovstest.Start(t)
 	s.AddBridge(t, "br-x")
