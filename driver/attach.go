@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/ovsnet/ovsnet/driver/link"
 	"github.com/ovsnet/ovsnet/flows"
 	"github.com/ovsnet/ovsnet/ovsdb"
@@ -46,19 +48,19 @@ func compileEndpoint(n network, e endpoint) (flowChange, error) {
 	return flowChange{bridge: n.Bridge, object: objectEndpoint(e.ID), compiled: &c}, nil
 }
 
-// attach makes the endpoint's veth pair, port and flows, and notes it in the world. Run again it repairs what is missing.
+// attach makes the endpoint's veth pair, port and flows. Run again it repairs what is missing. The world is told of each
+// part before the loop is, so that an audit in between keeps it.
 func (d *Driver) attach(ctx context.Context, n network, e endpoint) (endpoint, error) {
-	if err := d.links.EnsureVeth(ctx, d.veth(n, e)); err != nil {
+	// The port's number is asked for, so the flows need wait for neither link nor port.
+	var g errgroup.Group
+	g.Go(func() error { return d.program(ctx, n, e) })
+	g.Go(func() error { return d.links.EnsureVeth(ctx, d.veth(n, e)) })
+	if err := g.Wait(); err != nil {
 		return e, fmt.Errorf("endpoint %s: %w", short(e.ID), err)
 	}
-	fc, err := compileEndpoint(n, e)
-	if err != nil {
-		return e, err
-	}
-	results, err := d.loop.submit(ctx, &change{
-		rows:  []ovsdb.Change{ovsdb.EnsurePort{Port: d.port(n, e)}},
-		flows: []flowChange{fc},
-	})
+	e.wantFlows, e.attached = true, true
+	d.put(e)
+	results, err := d.loop.submit(ctx, &change{rows: []ovsdb.Change{ovsdb.EnsurePort{Port: d.port(n, e)}}})
 	if err != nil {
 		return e, fmt.Errorf("endpoint %s: %w", short(e.ID), err)
 	}
@@ -66,26 +68,36 @@ func (d *Driver) attach(ctx context.Context, n network, e endpoint) (endpoint, e
 		// Somebody else's port has the number that was asked for: the flows follow.
 		d.log.Info("another OpenFlow port number than asked for", "endpoint", short(e.ID), "asked", e.OFPort, "got", got)
 		e.OFPort = got
-		if fc, err = compileEndpoint(n, e); err != nil {
-			return e, err
-		}
-		if _, err := d.loop.submit(ctx, &change{flows: []flowChange{fc}}); err != nil {
+		if err := d.program(ctx, n, e); err != nil {
 			return e, fmt.Errorf("endpoint %s: %w", short(e.ID), err)
 		}
 	}
-	e.attached = true
-	d.mu.Lock()
-	d.world.putEndpoint(e)
-	d.mu.Unlock()
 	return e, nil
+}
+
+// program makes the endpoint's flows.
+func (d *Driver) program(ctx context.Context, n network, e endpoint) error {
+	fc, err := compileEndpoint(n, e)
+	if err != nil {
+		return err
+	}
+	e.wantFlows = true
+	d.put(e)
+	_, err = d.loop.submit(ctx, &change{flows: []flowChange{fc}})
+	return err
+}
+
+// put writes a changed endpoint into the world.
+func (d *Driver) put(e endpoint) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.world.putEndpoint(e)
 }
 
 // detach removes the endpoint's port and flows; its veth pair stays.
 func (d *Driver) detach(ctx context.Context, n network, e endpoint) error {
-	d.mu.Lock()
-	e.attached = false
-	d.world.putEndpoint(e)
-	d.mu.Unlock()
+	e.wantFlows, e.attached = false, false
+	d.put(e)
 	_, err := d.loop.submit(ctx, &change{
 		rows:  []ovsdb.Change{ovsdb.RemovePort{Bridge: n.Bridge, Name: e.Link}},
 		flows: []flowChange{{bridge: n.Bridge, object: objectEndpoint(e.ID)}},
@@ -98,9 +110,11 @@ func (d *Driver) detach(ctx context.Context, n network, e endpoint) error {
 
 // release removes all that is left of an endpoint and forgets it, whatever fails: the audit finds the rest.
 func (d *Driver) release(ctx context.Context, n network, e endpoint) error {
-	err := errors.Join(
-		d.detach(ctx, n, e),
-		d.links.DeleteVeth(ctx, e.Link, alias(d.cfg.Owner, n.ID, e.ID)))
+	var err error
+	if e.wantFlows || e.attached {
+		err = d.detach(ctx, n, e)
+	}
+	err = errors.Join(err, d.links.DeleteVeth(ctx, e.Link, alias(d.cfg.Owner, n.ID, e.ID)))
 	d.mu.Lock()
 	d.world.dropEndpoint(e.ID)
 	d.mu.Unlock()

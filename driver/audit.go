@@ -149,14 +149,14 @@ func (l *loop) compareBridge(ctx context.Context, w world, n network) error {
 		return err
 	}
 	for _, e := range w.members(n.ID) {
-		if !e.attached {
+		if !e.wantFlows {
 			continue
 		}
-		if fc, err := compileEndpoint(n, e); err == nil {
-			changes = append(changes, fc)
-		} else {
-			return err
+		fc, bad := compileEndpoint(n, e)
+		if bad != nil {
+			return bad
 		}
+		changes = append(changes, fc)
 	}
 	b.objects = map[string]flows.Compiled{}
 	b.take(changes)
@@ -250,7 +250,7 @@ func (d *Driver) restore(ctx context.Context, snap ovsdb.Snapshot) error {
 		}
 		e := endpoint{
 			ID: p.IDs.Endpoint, Network: n.ID, MAC: p.IDs.MAC, Addresses: p.IDs.Addresses, Options: p.IDs.Options,
-			Link: p.Name, Peer: p.IDs.Peer, OFPort: p.OFPort, attached: true,
+			Link: p.Name, Peer: p.IDs.Peer, OFPort: p.OFPort, wantFlows: true, attached: true,
 		}
 		if e.OFPort == 0 {
 			e.OFPort = p.OFPortRequest

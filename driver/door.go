@@ -73,7 +73,7 @@ func (o *door) CreateNetwork(ctx context.Context, r api.CreateNetworkRequest) er
 	if err != nil {
 		return err
 	}
-	if err := d.ready(ctx); err != nil {
+	if err = d.ready(ctx); err != nil {
 		return err
 	}
 	unlock, err := d.locks.lock(ctx, networkKey(r.NetworkID))
@@ -150,7 +150,7 @@ func (d *Driver) record(doorName string, r api.CreateNetworkRequest) (record, er
 		rec.MTU = d.cfg.MTU
 		opts.MTU = rec.MTU
 	}
-	if err := opts.Validate(rec.IPv6); err != nil {
+	if err = opts.Validate(rec.IPv6); err != nil {
 		return record{}, err
 	}
 	rec.Datapath, err = d.datapath(opts.Datapath)

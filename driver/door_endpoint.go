@@ -47,7 +47,7 @@ func (o *door) CreateEndpoint(ctx context.Context, r api.CreateEndpointRequest) 
 	if err != nil {
 		return none, err
 	}
-	if err := d.ready(ctx); err != nil {
+	if err = d.ready(ctx); err != nil {
 		return none, err
 	}
 	unlock, err := d.lockEndpoint(ctx, r.NetworkID, r.EndpointID)
@@ -76,7 +76,10 @@ func (o *door) CreateEndpoint(ctx context.Context, r api.CreateEndpointRequest) 
 	}
 	if _, err := d.attach(ctx, n, e); err != nil {
 		if fresh {
-			d.undo(ctx, "endpoint "+short(e.ID), func(ctx context.Context) error { return d.release(ctx, n, e) })
+			d.undo(ctx, "endpoint "+short(e.ID), func(ctx context.Context) error {
+				e.wantFlows, e.attached = true, true // as far as attach came
+				return d.release(ctx, n, e)
+			})
 		}
 		return none, err
 	}
@@ -146,10 +149,10 @@ func (o *door) Leave(ctx context.Context, r api.LeaveRequest) error {
 	}
 	defer unlock()
 	n, e, err := d.find(r.NetworkID, r.EndpointID)
-	if err != nil || !e.attached {
+	if err != nil || (!e.attached && !e.wantFlows) {
 		return notUnknown(err)
 	}
-	return errors.Join(d.ovs.Check(), d.detach(ctx, n, e))
+	return d.detach(ctx, n, e)
 }
 
 // DeleteEndpoint removes all that is left of an endpoint.

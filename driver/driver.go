@@ -98,9 +98,12 @@ func (d *Driver) Run(ctx context.Context) error {
 // scope what GetCapabilities answers.
 func (d *Driver) Door(name, scope string) api.Driver { return &door{d: d, name: name, scope: scope} }
 
-// ready waits until the world is known, and fails at once while Open vSwitch is not reachable.
+// grace is how long a verb waits for a connection to Open vSwitch that may be coming up, at our start or at its own.
+const grace = time.Second
+
+// ready waits until the world is known, and fails soon while Open vSwitch is not reachable.
 func (d *Driver) ready(ctx context.Context) error {
-	if err := d.ovs.Check(); err != nil {
+	if err := d.reachable(ctx); err != nil {
 		return err
 	}
 	select {
@@ -109,6 +112,12 @@ func (d *Driver) ready(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("reading back networks and endpoints: %w; try again", ctx.Err())
 	}
+}
+
+func (d *Driver) reachable(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	return d.ovs.Wait(ctx)
 }
 
 // undoTimeout bounds the cleaning up after a verb that failed, which must go on when the verb's own time is over.

@@ -3,6 +3,7 @@
 package driver
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"net/netip"
 )
 
 var comparePrefix = cmpopts.EquateComparable(netip.Prefix{})
@@ -24,7 +24,7 @@ func TestJournalKeepsNetworks(t *testing.T) {
 	rec := testRecord("net1")
 	rec.Options = map[string]string{"ovs.bridge.mtu": "1400"}
 	for range 2 { // every step may be done twice
-		if err := j.save(rec); err != nil {
+		if err = j.save(rec); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -36,7 +36,7 @@ func TestJournalKeepsNetworks(t *testing.T) {
 		t.Errorf("read back (-want +got):\n%s", diff)
 	}
 	for range 2 {
-		if err := j.remove(rec.ID, true); err != nil {
+		if err = j.remove(rec.ID, true); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -44,7 +44,7 @@ func TestJournalKeepsNetworks(t *testing.T) {
 		t.Errorf("after removal: %v, %v, gone %t", got, errs, j.gone(rec.ID))
 	}
 	for range 2 {
-		if err := j.forget(rec.ID); err != nil {
+		if err = j.forget(rec.ID); err != nil {
 			t.Fatal(err)
 		}
 	}

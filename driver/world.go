@@ -64,8 +64,8 @@ type endpoint struct {
 	Link, Peer  string // host end and container end of the veth pair
 	OFPort      uint32 // asked for, then what OVS gave
 	opts        config.Endpoint
-	// attached says that its port stands: the audit keeps it.
-	attached bool
+	// wantFlows and attached say that its flows and its port are wanted: the audit keeps them.
+	wantFlows, attached bool
 }
 
 // world is what should be. It has no lock of its own and does no I/O.
@@ -258,7 +258,7 @@ func (n network) view() flows.Network {
 
 // view is the endpoint as the pipeline sees it.
 func (e endpoint) view(n network) flows.Port {
-	p := flows.Port{Network: n.view(), Number: uint16(e.OFPort), MAC: e.MAC, IPv6: n.IPv6}
+	p := flows.Port{Network: n.view(), Number: uint16(e.OFPort & maxOFPort), MAC: e.MAC, IPv6: n.IPv6}
 	for _, a := range e.Addresses {
 		p.Addrs = append(p.Addrs, a.Addr())
 	}
