@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -27,8 +28,18 @@ func (h *Host) TryDocker(line string, args ...string) (string, error) {
 }
 
 func dockerArgs(line string, args []string) []string {
-	return append(append([]string{"docker"}, strings.Fields(line)...), args...)
+	return append(append([]string{client()}, strings.Fields(line)...), args...)
 }
+
+// client is the docker command that was packaged with the engine, if there is
+// one: a newer one refuses some options where the engine is older.
+var client = sync.OnceValue(func() string {
+	const packaged = "/usr/bin/docker"
+	if _, err := os.Stat(packaged); err == nil {
+		return packaged
+	}
+	return "docker"
+})
 
 // dockerEnv keeps the machine's engine and the user's settings out of it.
 func (h *Host) dockerEnv() []string {

@@ -49,7 +49,7 @@ func in(tb testing.TB, h *integration.Host, container, network string) (ip, ip6,
 // reaches holds that one container reaches another by ping, TCP and UDP.
 func reaches(tb testing.TB, h *integration.Host, from, to string) {
 	tb.Helper()
-	h.Exec(tb, from, "ping -c 2 -W 5 "+to)
+	h.Exec(tb, from, "ping -c 2 -i 0.2 -W 5 "+to)
 	host := to
 	if strings.Contains(to, ":") {
 		host = "[" + to + "]"

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 
@@ -92,6 +93,14 @@ func mounts() error {
 		if err := unix.Mount(m.source, m.target, m.kind, m.flags, m.data); err != nil {
 			return fmt.Errorf("mount %s on %s: %w", m.source, m.target, err)
 		}
+	}
+	// There is no name server to be had here; who asks should hear so at once.
+	// The file may be a link into the machine's /run.
+	if err := os.Remove("/etc/resolv.conf"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.WriteFile("/etc/resolv.conf", []byte("nameserver 192.0.2.53\noptions timeout:1 attempts:1\n"), 0o644); err != nil {
+		return err
 	}
 	// Whatever the machine's engine is told in /etc/docker is not for this one.
 	return os.WriteFile("/run/daemon.json", []byte("{}\n"), 0o600)

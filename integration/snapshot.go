@@ -188,7 +188,11 @@ func (h *Host) switchState(tb testing.TB) State {
 		s = append(s, lines("flow "+bridge, h.Flows(tb, bridge))...)
 		s = append(s, lines("group "+bridge, h.Run(tb, "ovs-ofctl -OOpenFlow15 dump-groups", bridge))...)
 	}
-	return append(s, lines("datapath", h.Run(tb, "ovs-appctl dpctl/dump-dps"))...)
+	dps, err := h.Try("ovs-appctl dpctl/dump-dps")
+	if err != nil {
+		return s // its way of saying that there is none
+	}
+	return append(s, lines("datapath", dps)...)
 }
 
 var counters = regexp.MustCompile(`^#.*|\[\d+:\d+\]`)

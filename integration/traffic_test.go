@@ -21,9 +21,9 @@ func TestTwoContainersTalk(t *testing.T) {
 			t.Log(h.Exec(t, "c2", "probe tcp ["+ip6+"]:9000 10000000"))
 			// The largest packet passes whole, one more byte does not.
 			h.Exec(t, "c1", "ping -c 1 -W 5 -s 1472 "+ip)
-			h.Exec(t, "c1", "ping -c 2 -W 5 10.50.0.1")
-			h.Exec(t, "c1", "ping -c 2 -W 5 fd50::1")
-			h.Run(t, "ping -c 2 -W 5 "+ip)
+			h.Exec(t, "c1", "ping -c 2 -i 0.2 -W 5 10.50.0.1")
+			h.Exec(t, "c1", "ping -c 2 -i 0.2 -W 5 fd50::1")
+			h.Run(t, "ping -c 2 -i 0.2 -W 5 "+ip)
 		})
 	}
 }
