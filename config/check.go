@@ -99,6 +99,18 @@ func checkMTU(n int) error {
 	return nil
 }
 
+// boolType is how a truth value is shown in the tables.
+const boolType = "true | false"
+
+// parseRate reads a number of frames a second.
+func parseRate(s string) (uint32, error) {
+	n, err := strconv.ParseUint(s, 10, 31)
+	if err != nil || strconv.FormatUint(n, 10) != s {
+		return 0, &wrong{"is not a number of frames a second", "give 0 (no limit) to 2147483647"}
+	}
+	return uint32(n), nil //nolint:gosec // 31 bits
+}
+
 // checkOneOf holds a value to a few words.
 func checkOneOf(s string, words ...string) error {
 	if contains(words, s) {

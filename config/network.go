@@ -17,6 +17,12 @@ type Network struct {
 	MTU int
 	// Datapath is "auto", "system" or "netdev"; empty: the daemon's.
 	Datapath string
+	// ICC lets containers of the network talk to each other.
+	ICC bool
+	// McastSnooping sends multicast only to ports that asked for it by IGMP or MLD.
+	McastSnooping bool
+	// BroadcastRate is the number of broadcast frames a second that each port may send; 0: any number.
+	BroadcastRate uint32
 	// IfPrefix is the first part of the name that interfaces get in containers.
 	IfPrefix string
 
@@ -30,6 +36,10 @@ type Network struct {
 	// Ignored lists Docker's own keys that were given and have no meaning here, sorted.
 	Ignored []string
 }
+
+// DefaultBroadcastRate is the number of broadcast frames a second that a port may send when no option says
+// another: far above what address resolution needs, far below what wakes every neighbour.
+const DefaultBroadcastRate = 1000
 
 // DefaultIfPrefix is the first part of an interface's name in a container when no option says another.
 const DefaultIfPrefix = "eth"
@@ -72,6 +82,27 @@ var networkTable = []row[Network]{
 	},
 	{
 		Option: Option{
+			Key: "ovs.bridge.icc", Docker: "com.docker.network.bridge.enable_icc", Type: boolType, Default: "true",
+			Doc: "Whether containers of the network may talk to each other. If not, no frame of any kind passes between them; the gateway and promiscuous ports stay reachable.",
+		},
+		set: func(n *Network, v string) error { return readBool(v, &n.ICC) },
+	},
+	{
+		Option: Option{
+			Key: "ovs.bridge.mcast_snooping", Type: boolType, Default: "false",
+			Doc: "Whether multicast goes only to the ports that asked for it by IGMP or MLD. Needs inter-container communication, and no isolated ports.",
+		},
+		set: func(n *Network, v string) error { return readBool(v, &n.McastSnooping) },
+	},
+	{
+		Option: Option{
+			Key: "ovs.bridge.broadcast_rate", Type: "frames a second", Default: fmt.Sprint(DefaultBroadcastRate),
+			Doc: "How many broadcast frames a second each port may send, unless ovs.port.broadcast_rate says another number; 0 is no limit.",
+		},
+		set: func(n *Network, v string) (err error) { n.BroadcastRate, err = parseRate(v); return err },
+	},
+	{
+		Option: Option{
 			Docker: "com.docker.network.container_iface_prefix", Type: "name", Default: DefaultIfPrefix,
 			Doc: "First part of the interface's name in containers; Docker puts the number behind it. At most 12 bytes, not ending in a digit.",
 		},
@@ -86,7 +117,7 @@ func NetworkOptions() []Option { return options(networkTable) }
 // user's -o), docker the map that it stands in. Unknown keys are errors, but for Docker's own, which are listed
 // in Ignored. Every error is a *KeyError; all are joined.
 func ParseNetwork(generic map[string]string, docker map[string]any) (Network, error) {
-	n := Network{IfPrefix: DefaultIfPrefix, IPv4: true, Raw: maps.Clone(generic)}
+	n := Network{IfPrefix: DefaultIfPrefix, ICC: true, BroadcastRate: DefaultBroadcastRate, IPv4: true, Raw: maps.Clone(generic)}
 	var errs []error
 	for _, b := range []struct {
 		key  string
@@ -116,6 +147,13 @@ func (n Network) Validate(ipv6 bool) error {
 			Key: "ovs.bridge.mtu", Value: fmt.Sprint(n.MTU), kind: ErrValue,
 			Problem: fmt.Sprintf("IPv6 needs at least %d bytes", MinMTU6),
 			WayOut:  "give a larger one, or leave out --ipv6",
+		}
+	}
+	if n.McastSnooping && !n.ICC {
+		return &KeyError{
+			Key: "ovs.bridge.mcast_snooping", Value: "true", kind: ErrValue,
+			Problem: "has nobody to serve with ovs.bridge.icc=false",
+			WayOut:  "leave one of the two out",
 		}
 	}
 	return nil

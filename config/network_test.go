@@ -14,7 +14,7 @@ import (
 
 func TestParseNetwork(t *testing.T) {
 	t.Parallel()
-	plain := Network{IfPrefix: "eth", IPv4: true}
+	plain := Network{IfPrefix: "eth", IPv4: true, ICC: true, BroadcastRate: DefaultBroadcastRate}
 	for name, c := range map[string]struct {
 		generic map[string]string
 		docker  map[string]any
@@ -29,9 +29,13 @@ func TestParseNetwork(t *testing.T) {
 		},
 		"datapath": {generic: map[string]string{"ovs.bridge.datapath": "netdev"}, want: func(n *Network) { n.Datapath = "netdev" }},
 		"prefix":   {generic: map[string]string{"com.docker.network.container_iface_prefix": "net"}, want: func(n *Network) { n.IfPrefix = "net" }},
+		"icc off":            {generic: map[string]string{"ovs.bridge.icc": "false"}, want: func(n *Network) { n.ICC = false }},
+		"docker's icc off":   {generic: map[string]string{"com.docker.network.bridge.enable_icc": "false"}, want: func(n *Network) { n.ICC = false }},
+		"multicast snooping": {generic: map[string]string{"ovs.bridge.mcast_snooping": "true"}, want: func(n *Network) { n.McastSnooping = true }},
+		"broadcast rate":     {generic: map[string]string{"ovs.bridge.broadcast_rate": "0"}, want: func(n *Network) { n.BroadcastRate = 0 }},
 		"docker's unknown keys are ignored": {
-			generic: map[string]string{"com.docker.network.z": "1", "com.docker.network.bridge.enable_icc": "true"},
-			want:    func(n *Network) { n.Ignored = []string{"com.docker.network.bridge.enable_icc", "com.docker.network.z"} },
+			generic: map[string]string{"com.docker.network.z": "1", "com.docker.network.bridge.default_bridge": "true"},
+			want:    func(n *Network) { n.Ignored = []string{"com.docker.network.bridge.default_bridge", "com.docker.network.z"} },
 		},
 		"what docker says beside the options": {
 			docker: map[string]any{
@@ -70,6 +74,12 @@ func TestParseNetworkErrors(t *testing.T) {
 		"typo names the nearest and all": {
 			generic: map[string]string{"ovs.bridge.nmae": "x"}, kind: ErrUnknownKey,
 			want: []string{"ovs.bridge.nmae: not known", "nearest known key is ovs.bridge.name", "ovs.bridge.mtu", "ovs.bridge.datapath"},
+		},
+		"icc in other words": {generic: map[string]string{"ovs.bridge.icc": "off"}, kind: ErrValue, want: []string{"ovs.bridge.icc=off", "true"}},
+		"rate":               {generic: map[string]string{"ovs.bridge.broadcast_rate": "-1"}, kind: ErrValue, want: []string{"frames a second"}},
+		"snooping for nobody": {
+			generic: map[string]string{"ovs.bridge.icc": "false", "ovs.bridge.mcast_snooping": "true"}, kind: ErrValue,
+			want: []string{"ovs.bridge.mcast_snooping=true", "ovs.bridge.icc=false"},
 		},
 		"stranger's key": {generic: map[string]string{"parent": "eth0"}, kind: ErrUnknownKey, want: []string{"parent: not known"}},
 		"control bytes in a key": {

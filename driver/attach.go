@@ -83,8 +83,26 @@ func (d *Driver) program(ctx context.Context, n network, e endpoint) error {
 	}
 	e.wantFlows = true
 	d.put(e)
-	_, err = d.loop.submit(ctx, &change{flows: []flowChange{fc}})
+	network, err := d.networkFollows(n, e)
+	if err != nil {
+		return err
+	}
+	_, err = d.loop.submit(ctx, &change{flows: append(network, fc)})
 	return err
+}
+
+// networkFollows are the network's own flows where the coming or going of the endpoint changes them.
+func (d *Driver) networkFollows(n network, e endpoint) ([]flowChange, error) {
+	if !e.opts.Unguarded {
+		return nil, nil
+	}
+	return networkFlows(n, d.hasUnguarded(n))
+}
+
+func (d *Driver) hasUnguarded(n network) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return n.used.unguarded > 0
 }
 
 // put writes a changed endpoint into the world.
@@ -98,9 +116,13 @@ func (d *Driver) put(e endpoint) {
 func (d *Driver) detach(ctx context.Context, n network, e endpoint) error {
 	e.wantFlows, e.attached = false, false
 	d.put(e)
-	_, err := d.loop.submit(ctx, &change{
+	network, err := d.networkFollows(n, e)
+	if err != nil {
+		return err
+	}
+	_, err = d.loop.submit(ctx, &change{
 		rows:  []ovsdb.Change{ovsdb.RemovePort{Bridge: n.Bridge, Name: e.Link}},
-		flows: []flowChange{{bridge: n.Bridge, object: objectEndpoint(e.ID)}},
+		flows: append(network, flowChange{bridge: n.Bridge, object: objectEndpoint(e.ID)}),
 	})
 	if err != nil {
 		return fmt.Errorf("endpoint %s: %w", short(e.ID), err)
@@ -122,9 +144,9 @@ func (d *Driver) release(ctx context.Context, n network, e endpoint) error {
 }
 
 // networkFlows are the bridge's own rows and the network's.
-func networkFlows(n network) ([]flowChange, error) {
+func networkFlows(n network, unguarded bool) ([]flowChange, error) {
 	static := flows.CompileBridge()
-	c, err := flows.CompileNetwork(n.view())
+	c, err := flows.CompileNetwork(n.view(unguarded))
 	if err != nil {
 		return nil, fmt.Errorf("flows of network %s: %w", short(n.ID), err)
 	}
@@ -140,7 +162,7 @@ func (d *Driver) bridgeRow(n network) (ovsdb.Bridge, error) {
 		return ovsdb.Bridge{}, fmt.Errorf("network %s: %w", short(n.ID), err)
 	}
 	return ovsdb.Bridge{
-		Name: n.Bridge, Datapath: n.Datapath, MAC: gatewayMAC(n.ID), MTU: n.MTU,
+		Name: n.Bridge, Datapath: n.Datapath, MAC: gatewayMAC(n.ID), MTU: n.MTU, McastSnooping: n.opts.McastSnooping,
 		IDs: ovsdb.BridgeIDs{Owner: d.cfg.Owner, Network: n.ID, Spec: string(spec), Version: recordVersion},
 	}, nil
 }
@@ -151,7 +173,7 @@ func (d *Driver) settle(ctx context.Context, n network) error {
 	if err != nil {
 		return err
 	}
-	fcs, err := networkFlows(n)
+	fcs, err := networkFlows(n, d.hasUnguarded(n))
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -144,11 +145,12 @@ func (l *loop) compareRows(ctx context.Context, w world, snap ovsdb.Snapshot) er
 // compareBridge makes the flows and the gateway of one network's bridge what they should be.
 func (l *loop) compareBridge(ctx context.Context, w world, n network) error {
 	b := l.bridge(n.Bridge)
-	changes, err := networkFlows(n)
+	members := w.members(n.ID)
+	changes, err := networkFlows(n, slices.ContainsFunc(members, endpoint.unguarded))
 	if err != nil {
 		return err
 	}
-	for _, e := range w.members(n.ID) {
+	for _, e := range members {
 		if !e.wantFlows {
 			continue
 		}

@@ -93,9 +93,17 @@ func (o *door) CreateNetwork(ctx context.Context, r api.CreateNetworkRequest) er
 		return err
 	}
 	if fresh {
+		d.ignored("network", n.ID, n.opts.Ignored)
 		d.log.Info("network made", "network", short(n.ID), "bridge", n.Bridge, "datapath", n.Datapath, "door", n.Door)
 	}
 	return nil
+}
+
+// ignored tells the operator of Docker's own options that were given and mean nothing here.
+func (d *Driver) ignored(kind, id string, keys []string) {
+	if len(keys) > 0 {
+		d.log.Warn("options without a meaning here", kind, short(id), "keys", keys)
+	}
 }
 
 // enterNetwork takes a network into the world; fresh says that it was not there before.

@@ -83,6 +83,9 @@ func (o *door) CreateEndpoint(ctx context.Context, r api.CreateEndpointRequest) 
 		}
 		return none, err
 	}
+	if fresh {
+		d.ignored("endpoint", e.ID, opts.Ignored)
+	}
 	// The engine refuses an answer that repeats what it sent.
 	var answer api.CreateEndpointResponse
 	if len(r.Interface.MAC) == 0 {

@@ -15,7 +15,9 @@ type index struct {
 	ports map[uint32]string
 	macs  map[string]string
 	addrs map[netip.Addr]string
-	last  uint32 // port number given last: a freed number rests for a round
+	// unguarded counts the endpoints without port security whose flows are wanted.
+	unguarded int
+	last      uint32 // port number given last: a freed number rests for a round
 }
 
 func newIndex() *index {
@@ -41,6 +43,9 @@ func (x *index) put(e endpoint) {
 	for _, a := range e.Addresses {
 		x.addrs[a.Addr()] = e.ID
 	}
+	if e.unguarded() {
+		x.unguarded++
+	}
 }
 
 func (x *index) drop(e endpoint) {
@@ -48,5 +53,8 @@ func (x *index) drop(e endpoint) {
 	delete(x.macs, string(e.MAC))
 	for _, a := range e.Addresses {
 		delete(x.addrs, a.Addr())
+	}
+	if e.unguarded() {
+		x.unguarded--
 	}
 }

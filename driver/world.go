@@ -140,6 +140,9 @@ func (w world) addEndpoint(e endpoint) (endpoint, error) {
 	if !ok {
 		return e, fmt.Errorf("network %s: %w; create it through this driver", short(e.Network), ErrUnknownNetwork)
 	}
+	if e.opts.Isolated && n.opts.McastSnooping {
+		return e, fmt.Errorf("endpoint %s: ovs.port.isolated can't be had on a network with ovs.bridge.mcast_snooping; leave one of the two out", short(e.ID))
+	}
 	for _, a := range e.Addresses {
 		if err := n.holds(a.Addr()); err != nil {
 			return e, err
@@ -241,9 +244,12 @@ func (n network) gateway(v6 bool) netip.Addr {
 // tag tells the network from others on its bridge; a bridge has one.
 func (n network) tag() uint16 { return 1 }
 
-// view is the network as the pipeline sees it.
-func (n network) view() flows.Network {
-	v := flows.Network{Tag: n.tag(), ICC: true, Gateway: n.hasGateway()}
+// unguarded says whether an unknown MAC may live behind the endpoint's port.
+func (e endpoint) unguarded() bool { return e.opts.Unguarded && e.wantFlows }
+
+// view is the network as the pipeline sees it; unguarded says that one of its endpoints is.
+func (n network) view(unguarded bool) flows.Network {
+	v := flows.Network{Tag: n.tag(), ICC: n.opts.ICC, McastSnooping: n.opts.McastSnooping, Unguarded: unguarded, Gateway: n.hasGateway()}
 	if v.Gateway {
 		v.GatewayMAC = gatewayMAC(n.ID)
 		for _, g := range n.gateways() {
@@ -258,9 +264,25 @@ func (n network) view() flows.Network {
 
 // view is the endpoint as the pipeline sees it.
 func (e endpoint) view(n network) flows.Port {
-	p := flows.Port{Network: n.view(), Number: uint16(e.OFPort & maxOFPort), MAC: e.MAC, IPv6: n.IPv6}
+	o := e.opts
+	p := flows.Port{
+		Network: n.view(false), Number: uint16(e.OFPort & maxOFPort), MAC: e.MAC, IPv6: n.IPv6,
+		Unguarded: o.Unguarded, Allowed: o.Allowed, Isolated: o.Isolated, Promiscuous: o.Promiscuous,
+		BroadcastRate: n.opts.BroadcastRate,
+	}
 	for _, a := range e.Addresses {
 		p.Addrs = append(p.Addrs, a.Addr())
 	}
+	for _, s := range o.Allow {
+		p.Allow |= services[s]
+	}
+	if o.BroadcastRate != nil {
+		p.BroadcastRate = *o.BroadcastRate
+	}
 	return p
+}
+
+var services = map[string]flows.Services{
+	config.ServiceDHCPServer: flows.ServiceDHCPServer, config.ServiceRA: flows.ServiceRA,
+	config.ServiceRedirect: flows.ServiceRedirect, config.ServiceLinkControl: flows.ServiceLinkControl,
 }

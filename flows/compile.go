@@ -24,6 +24,9 @@ type Network struct {
 	GatewayAddrs []netip.Addr
 	// ICC lets containers of the network talk to each other.
 	ICC bool
+	// McastSnooping leaves IP multicast to the bridge's own snooping (ovs-vswitchd.conf.db(5), mcast_snooping_enable),
+	// for which the network must have the bridge to itself, ICC, and no isolated ports.
+	McastSnooping bool
 	// Unguarded says that a port without port security exists: unknown MACs may live behind it.
 	Unguarded bool
 }
@@ -56,7 +59,7 @@ type Port struct {
 	Isolated    bool
 	Promiscuous bool
 	Allow       Services
-	// BroadcastRate is the number of broadcast frames a second that the port may send; 0 is unlimited.
+	// BroadcastRate is the number of broadcast and multicast frames a second that the port may send; 0 is unlimited.
 	BroadcastRate uint32
 }
 
@@ -82,7 +85,8 @@ const (
 
 var (
 	multicastMAC = net.HardwareAddr{0x01, 0, 0, 0, 0, 0}
-	broadcastMAC = net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+	multicast4   = netip.MustParsePrefix("224.0.0.0/4")
+	multicast6   = netip.MustParsePrefix("ff00::/8")
 )
 
 const (
@@ -194,6 +198,15 @@ func CompileNetwork(n Network) (Compiled, error) {
 	flood := func(r Row, f Flood, match ...regValue) {
 		add(r, NewMatch(regs(append(match, net)...), mcast), Group{GroupID(n.Tag, f)})
 	}
+	if n.McastSnooping {
+		for _, group := range []FieldMatch{Prefix(FieldIPv4Dst, multicast4), Prefix(FieldIPv6Dst, multicast6)} {
+			family := eth(etherIPv4)
+			if group.Field == FieldIPv6Dst {
+				family = eth(etherIPv6)
+			}
+			add(rowSnoop, NewMatch(regs(net), mcast, family, group), Output{PortNormal})
+		}
+	}
 	flood(rowFloodPromisc, FloodAll, reg(RegSrcPromisc, 1))
 	flood(rowFloodGateway, FloodAll, reg(RegSource, uint64(KindGateway)))
 	flood(rowFloodOpen, FloodOpen, reg(RegSrcIsolated, 1))
@@ -204,7 +217,7 @@ func CompileNetwork(n Network) (Compiled, error) {
 		add(rowICC, NewMatch(regs(net, container, reg(RegTarget, uint64(KindContainer)))))
 		resolvePrivate(add, regs(net, container, flagged(RegSrcPromisc, false)))
 	}
-	resolvePrivate(add, regs(net, container, reg(RegSrcIsolated, 1)))
+	resolvePrivate(add, regs(net, container, reg(RegSrcIsolated, 1), flagged(RegSrcPromisc, false)))
 	if n.Unguarded {
 		add(rowUnknownMAC, NewMatch(regs(net)), Group{GroupID(n.Tag, FloodUnguarded)})
 	}
@@ -241,7 +254,7 @@ func CompilePort(p Port) (Compiled, error) {
 		return c, errors.New("network tag 0: must be 1 to 65535")
 	case p.Number == 0 || p.Number >= 0xff00:
 		return c, fmt.Errorf("OpenFlow port %d: must be 1 to 65279", p.Number)
-	case len(p.MAC) != 6 || p.MAC[0]&1 == 1:
+	case len(p.MAC) != 6 || p.MAC[0]&1 == 1 || [6]byte(p.MAC) == [6]byte{}:
 		return c, fmt.Errorf("MAC %q: must be a unicast MAC of 6 bytes", p.MAC)
 	}
 	n := p.Network.Tag
@@ -257,7 +270,7 @@ func CompilePort(p Port) (Compiled, error) {
 	add(rowContainer, NewMatch(in), source, Goto{next})
 	if p.BroadcastRate > 0 {
 		c.Meters = append(c.Meters, MeterDesc{ID: uint32(p.Number), PacketsPerSecond: true, Rate: p.BroadcastRate, Burst: p.BroadcastRate})
-		add(rowStorm, NewMatch(in, MAC(FieldEthDst, broadcastMAC)), Meter{uint32(p.Number)}, source, Goto{next})
+		add(rowStorm, NewMatch(in, MACMask(FieldEthDst, multicastMAC, multicastMAC)), Meter{uint32(p.Number)}, source, Goto{next})
 	}
 	if !p.Unguarded {
 		p.guard(add, in)

@@ -16,13 +16,14 @@ type Row struct {
 
 // The rows, table by table, highest priority first.
 var (
-	rowStorm     = Row{1, TableClassify, 110, "storm", "", "a container's broadcast passes the port's meter first"}
+	rowStorm     = Row{1, TableClassify, 110, "storm", "", "a container's broadcast and multicast pass the port's meter first"}
 	rowContainer = Row{2, TableClassify, 100, "container", "", "a container's port: to guard, or past it where port security is off"}
 	rowGateway   = Row{3, TableClassify, 100, "gateway", "", "the host's own port of the bridge"}
 	rowUnknown   = Row{4, TableClassify, 0, "unknown-port", "unknown-port", "a port that is not ours"}
 
+	rowTagged             = Row{11, TableGuard, 990, "tagged", "tagged", "a VLAN tag from an access port"}
+	rowLinkPayload        = Row{17, TableGuard, 960, "link-control-payload", "link-control", "IPv4, IPv6 or ARP under a link-control address"}
 	rowLinkControlAllowed = Row{10, TableGuard, 950, "link-control-allowed", "", "ovs.port.allow=link-control"}
-	rowTagged             = Row{11, TableGuard, 900, "tagged", "tagged", "a VLAN tag from an access port"}
 	rowLinkControl        = Row{12, TableGuard, 900, "link-control", "link-control", "STP, LACP, LLDP, CDP and their kin"}
 	rowOwnMAC             = Row{13, TableGuard, 500, "own-mac", "", "the port's MAC with IPv4, IPv6 or ARP"}
 	rowEthertype          = Row{14, TableGuard, 400, "ethertype", "ethertype", "the port's MAC with any other ethertype, or 802.3 LLC"}
@@ -30,7 +31,7 @@ var (
 	rowGuardMiss          = Row{16, TableGuard, 0, "guard-miss", "spoofed-mac", "a port without rows of its own"}
 
 	rowServiceAllowed = Row{20, TableSpeech, 950, "service-allowed", "", "ovs.port.allow for router or DHCP server messages"}
-	rowHiddenHeader   = Row{21, TableSpeech, 930, "hidden-header", "hidden-header", "IPv6 extension headers that hide the upper protocol"}
+	rowHiddenHeader   = Row{21, TableSpeech, 930, "hidden-header", "hidden-header", "an upper protocol, its ports or its type that cannot be seen"}
 	rowNDFragment     = Row{22, TableSpeech, 930, "nd-fragment", "nd", "neighbour discovery in fragments (RFC 6980)"}
 	rowNDMalformed    = Row{23, TableSpeech, 920, "nd-malformed", "nd", "a solicitation or advertisement without a readable target"}
 	rowRogueRA        = Row{24, TableSpeech, 900, "rogue-ra", "rogue-ra", "router advertisements, IPv4 and IPv6"}
@@ -51,6 +52,7 @@ var (
 	rowAddressMiss = Row{44, TableAddress, 0, "address-miss", "spoofed-ip", "a port without rows of its own"}
 
 	rowResolveOwn     = Row{50, TableResolve, 130, "resolve-own", "", "who asks for an own address is probing for duplicates: not answered"}
+	rowDefend         = Row{59, TableResolve, 125, "defend", "", "a probe for duplicates of an address in use is answered here; the owner does not see it"}
 	rowAnswerGateway  = Row{51, TableResolve, 120, "answer-gateway", "", "ARP and ND for the gateway, answered here"}
 	rowProbeGateway   = Row{52, TableResolve, 121, "probe-gateway", "", "a solicitation without source option goes to the gateway alone"}
 	rowResolvePrivate = Row{53, TableResolve, 110, "resolve-private", "", "isolated ports, and all with inter-container off, are told of the gateway alone"}
@@ -65,6 +67,7 @@ var (
 
 	rowToGateway    = Row{70, TableForward, 200, "to-gateway", "", "the gateway's MAC"}
 	rowToPort       = Row{71, TableForward, 100, "to-port", "", "an endpoint's MAC"}
+	rowSnoop        = Row{79, TableForward, 96, "snoop", "", "multicast snooping: IP multicast to the ports that asked for it"}
 	rowFloodPromisc = Row{72, TableForward, 94, "flood-promiscuous", "", "broadcast from a promiscuous port, to all"}
 	rowFloodGateway = Row{73, TableForward, 93, "flood-gateway", "", "broadcast from the gateway, to all"}
 	rowFloodNoICC   = Row{74, TableForward, 92, "flood-private", "", "inter-container off: broadcast to the gateway and promiscuous ports"}
@@ -86,13 +89,13 @@ var (
 func Rows() []Row {
 	return []Row{
 		rowStorm, rowContainer, rowGateway, rowUnknown,
-		rowLinkControlAllowed, rowTagged, rowLinkControl, rowOwnMAC, rowEthertype, rowSpoofedMAC, rowGuardMiss,
+		rowTagged, rowLinkPayload, rowLinkControlAllowed, rowLinkControl, rowOwnMAC, rowEthertype, rowSpoofedMAC, rowGuardMiss,
 		rowServiceAllowed, rowHiddenHeader, rowNDFragment, rowNDMalformed, rowRogueRA, rowRogueRedirect, rowRogueDHCP,
 		rowARPProbe, rowARPOwn, rowNSOwn, rowNAOwn, rowARP, rowND, rowSpeechMiss,
 		rowOwnAddress, rowDHCPClient, rowUnspecified, rowSpoofedIP, rowAddressMiss,
-		rowResolveOwn, rowAnswerGateway, rowProbeGateway, rowResolvePrivate, rowAnswer, rowProbe, rowResolveMiss, rowAdvertise, rowReplyMiss,
+		rowResolveOwn, rowDefend, rowAnswerGateway, rowProbeGateway, rowResolvePrivate, rowAnswer, rowProbe, rowResolveMiss, rowAdvertise, rowReplyMiss,
 		rowPolicyMiss,
-		rowToGateway, rowToPort, rowFloodPromisc, rowFloodGateway, rowFloodNoICC, rowFloodOpen, rowFlood, rowUnknownMAC, rowForwardMiss,
+		rowToGateway, rowToPort, rowSnoop, rowFloodPromisc, rowFloodGateway, rowFloodNoICC, rowFloodOpen, rowFlood, rowUnknownMAC, rowForwardMiss,
 		rowAdmitPromisc, rowIsolated, rowICC, rowAdmitMiss,
 		rowNoOutput, rowOutput,
 	}
