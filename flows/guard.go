@@ -16,9 +16,11 @@ var linkControl = []struct{ mac, mask net.HardwareAddr }{
 	{net.HardwareAddr{0x01, 0, 0x0c, 0xcc, 0xcc, 0xcc}, net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xfe}},
 }
 
-// hiding are the protocol numbers that remain when OVS could not walk the chain of extension headers to its end:
-// an upper protocol that nothing here can see is not let through (RFC 7112, RFC 9099 section 2.2).
-var hiding = []uint64{0, 43, 44, 51, 60, 135, 139, 140}
+// hiding are the protocol numbers that remain when the chain of IPv6 extension headers was not walked to its end: an
+// upper protocol that nothing here can see is not let through (RFC 7112, RFC 9099 section 2.2). 0 is what Open vSwitch
+// makes of a broken chain, 59 what the kernel's datapath does; Open vSwitch does not walk past mobility (135), host
+// identity (139) and shim6 (140). A later fragment (44) passes: whatever it belongs to had its first one judged.
+var hiding = []uint64{0, 59, 135, 139, 140}
 
 // service is a message that a container may not send unless its endpoint is allowed to.
 type service struct {
@@ -34,6 +36,9 @@ var services = []service{
 	{rowRogueRedirect, ServiceRedirect, []FieldMatch{U(FieldEthType, etherIPv4), U(FieldIPProto, protoICMP), U(FieldICMPType, 5)}},
 	{rowRogueDHCP, ServiceDHCPServer, []FieldMatch{U(FieldEthType, etherIPv4), U(FieldIPProto, protoUDP), U(FieldUDPSrc, 67)}},
 	{rowRogueDHCP, ServiceDHCPServer, []FieldMatch{U(FieldEthType, etherIPv6), U(FieldIPProto, protoUDP), U(FieldUDPSrc, 547)}},
+	// Clients look at the port that a message is for, whichever it comes from.
+	{rowRogueDHCP, ServiceDHCPServer, []FieldMatch{U(FieldEthType, etherIPv4), U(FieldIPProto, protoUDP), U(FieldUDPDst, 68)}},
+	{rowRogueDHCP, ServiceDHCPServer, []FieldMatch{U(FieldEthType, etherIPv6), U(FieldIPProto, protoUDP), U(FieldUDPDst, 546)}},
 }
 
 func eth(proto uint64) FieldMatch { return U(FieldEthType, proto) }
@@ -46,13 +51,16 @@ func with(fs []FieldMatch, more ...FieldMatch) Match {
 func compileGuard(add emit) {
 	add(rowTagged, NewMatch(UMask(FieldVLANTCI, vlanPresent, vlanPresent)))
 	for _, lc := range linkControl {
-		add(rowLinkControl, NewMatch(MACMask(FieldEthDst, lc.mac, lc.mask)))
+		to := MACMask(FieldEthDst, lc.mac, lc.mask)
+		for _, proto := range guarded {
+			// A host takes them from any group address: they are not to pass because link control may.
+			add(rowLinkPayload, NewMatch(to, eth(proto)))
+		}
+		add(rowLinkControl, NewMatch(to))
 	}
 	add(rowGuardMiss, nil)
 
-	for _, proto := range hiding {
-		add(rowHiddenHeader, NewMatch(eth(etherIPv6), U(FieldIPProto, proto)))
-	}
+	compileHidden(add)
 	for _, t := range []uint64{icmp6RouterSolicit, icmp6RouterAdvert, icmp6NeighbourSol, icmp6NeighbourAdv, icmp6Redirect} {
 		add(rowNDFragment, NewMatch(eth(etherIPv6), U(FieldIPProto, protoICMPv6), U(FieldICMPv6Type, t), UMask(FieldIPFrag, fragAny, fragAny)))
 	}
@@ -71,10 +79,27 @@ func compileGuard(add emit) {
 	add(rowAddressMiss, nil)
 }
 
+// compileHidden gives the rows for packets that do not show what they carry. Of fragments Open vSwitch shows ports and
+// types only in the first, and only if it was told to (nx-match of ovs-ofctl set-frags); else they are zero in all.
+// No honest packet has them so, but for ICMP's echo reply; ICMP's own services need a router's source address.
+func compileHidden(add emit) {
+	for _, proto := range hiding {
+		add(rowHiddenHeader, NewMatch(eth(etherIPv6), U(FieldIPProto, proto)))
+	}
+	add(rowHiddenHeader, NewMatch(eth(etherIPv4), U(FieldIPProto, 0)))
+	add(rowHiddenHeader, NewMatch(eth(etherIPv6), U(FieldIPProto, protoICMPv6), U(FieldICMPv6Type, 0)))
+	for _, family := range []uint64{etherIPv4, etherIPv6} {
+		add(rowHiddenHeader, NewMatch(eth(family), U(FieldIPProto, protoUDP), UMask(FieldIPFrag, 0, FragLater), U(FieldUDPSrc, 0), U(FieldUDPDst, 0)))
+	}
+}
+
+// guarded are the ethertypes that the guard understands; the rest does not pass.
+var guarded = []uint64{etherIPv4, etherIPv6, etherARP}
+
 // guard gives the rows of port security of one endpoint.
 func (p Port) guard(add emit, in FieldMatch) {
 	mac := MAC(FieldEthSrc, p.MAC)
-	for _, proto := range []uint64{etherIPv4, etherIPv6, etherARP} {
+	for _, proto := range guarded {
 		add(rowOwnMAC, NewMatch(in, mac, eth(proto)), Goto{TableSpeech})
 	}
 	add(rowEthertype, NewMatch(in, mac))
