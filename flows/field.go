@@ -193,7 +193,7 @@ func buildFieldTable() [numFields]fieldInfo {
 		FieldNDTLL:         {"nd_tll", "nd_tll", "NXM_NX_ND_TLL", 6, 48, kindMAC, true, needNA},
 		FieldNDReserved:    {"nd_reserved", "nd_reserved", "ERICOXM_OF_ICMPV6_ND_RESERVED", 4, 32, kindDecimal, false, needND},
 		FieldNDOptionsType: {"nd_options_type", "nd_options_type", "ERICOXM_OF_ICMPV6_ND_OPTIONS_TYPE", 1, 8, kindDecimal, false, needND},
-		FieldCTState:       {"ct_state", "ct_state", "NXM_NX_CT_STATE", 4, 8, kindCTState, true, needNothing},
+		FieldCTState:       {"ct_state", "ct_state", "NXM_NX_CT_STATE", 4, 32, kindCTState, true, needNothing},
 		FieldCTZone:        {"ct_zone", "ct_zone", "NXM_NX_CT_ZONE", 2, 16, kindDecimal, false, needNothing},
 		FieldCTMark:        {"ct_mark", "ct_mark", "NXM_NX_CT_MARK", 4, 32, kindHex, true, needNothing},
 		FieldCTLabel:       {"ct_label", "ct_label", "NXM_NX_CT_LABEL", 16, 128, kindHex, true, needNothing},

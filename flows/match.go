@@ -126,8 +126,11 @@ func Bytes(f Field, value, mask []byte) FieldMatch {
 // ones is the mask of an exact match.
 func (f Field) ones() (mask [16]byte) {
 	n, bits := f.Bytes(), int(f.Bits())
-	if f == FieldInPort {
+	switch f {
+	case FieldInPort: // as a subfield it is the 16-bit one
 		bits = 32
+	case FieldCTState: // of 32 bits these are defined
+		bits = 8
 	}
 	for i := range bits {
 		mask[n-1-i/8] |= 1 << (i % 8)
@@ -173,6 +176,8 @@ func (fm FieldMatch) validate() error {
 	switch v := fm.Uint(); {
 	case fm.Field == FieldInPort && v >= 0xff00 && v < uint64(PortInPort):
 		return fmt.Errorf("%w: %v: no such port %d", ErrInvalid, fm.Field, v)
+	case fm.Field == FieldIPFrag && fm.is(FragLater):
+		return fmt.Errorf("%w: %v: a later fragment is a fragment; match FragAny|FragLater", ErrInvalid, fm.Field)
 	case fm.Field == FieldARPOp && v > 0xff: // Open vSwitch keeps 8 bits of it
 		return fmt.Errorf("%w: %v: the value does not fit the field", ErrInvalid, fm.Field)
 	}

@@ -78,6 +78,7 @@ func TestMatchValidate(t *testing.T) {
 		"other ethertype":    NewMatch(ipv6, Addr(FieldIPv4Src, addr("1.2.3.4"))),
 		"no protocol":        NewMatch(ipv4, U(FieldTCPDst, 80)),
 		"udp port of tcp":    NewMatch(ipv4, tcp, U(FieldUDPDst, 80)),
+		"no such fragment":   NewMatch(ipv4, U(FieldIPFrag, FragLater)),
 		"later fragment":     NewMatch(ipv4, tcp, U(FieldIPFrag, 3), U(FieldTCPDst, 80)),
 		"target of an echo":  NewMatch(ipv6, U(FieldIPProto, ProtoICMPv6), U(FieldICMPv6Type, 128), Addr(FieldNDTarget, addr("fe80::1"))),
 		"tll of a request":   NewMatch(ipv6, U(FieldIPProto, ProtoICMPv6), U(FieldICMPv6Type, 135), MAC(FieldNDTLL, mac("00:00:00:00:00:01"))),

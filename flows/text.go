@@ -101,7 +101,7 @@ func matchValue(fm FieldMatch) string {
 		return strconv.FormatUint(v<<2, 10)
 	}
 	if fm.Field.info().kind == kindDecimal && fm.Masked {
-		return hex(fm.Value[:fm.N]) + "/" + hex(fm.Mask[:fm.N])
+		return fmt.Sprintf("0x%x/0x%x", v, mask)
 	}
 	return fm.valueString()
 }

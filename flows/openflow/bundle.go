@@ -80,7 +80,10 @@ func (s step) validate() error {
 	case s.group != nil:
 		return s.group.Group.Validate()
 	case s.remove:
-		return s.flow.Match.Validate()
+		if err := s.flow.Match.Validate(); err != nil {
+			return fmt.Errorf("%v: %w", s, err)
+		}
+		return nil
 	}
 	return s.flow.Validate()
 }
@@ -118,7 +121,7 @@ func (c *Conn) Apply(ctx context.Context, u Update) error {
 	}
 	for _, s := range steps {
 		if err := s.validate(); err != nil {
-			return fmt.Errorf("openflow: %v: %w", s, err)
+			return fmt.Errorf("openflow: %w", err)
 		}
 	}
 	select {
@@ -247,12 +250,18 @@ func (b *bundle) commit(ctx context.Context) error {
 	return err
 }
 
-// discard gives the bundle up after a failure. It must be tried even when ctx
-// has ended; what it cannot reach, the switch forgets after some seconds.
+// discard gives the bundle up after a failure. If ctx has ended, it asks but
+// does not wait; what it cannot reach, the switch forgets after some seconds.
 func (b *bundle) discard(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	if err := b.control(ctx, bundleDiscard, "discard bundle"); err != nil {
+	var err error
+	if ctx.Err() == nil {
+		err = b.control(ctx, bundleDiscard, "discard bundle")
+	} else {
+		brief, cancel := context.WithTimeout(context.WithoutCancel(ctx), 50*time.Millisecond)
+		defer cancel()
+		err = b.conn.write(brief, b.appendControl(nil, b.conn.takeXIDs(1), bundleDiscard))
+	}
+	if err != nil {
 		b.conn.log.Debug("bundle not discarded", "error", err)
 	}
 }
