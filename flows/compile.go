@@ -278,6 +278,7 @@ func CompilePort(p Port) (Compiled, error) {
 	}
 	net := regs(reg(RegNetwork, uint64(n)))
 	port := uint32(p.Number)
+	p.routed(add, source)
 	add(rowToPort, NewMatch(net, MAC(FieldEthDst, p.MAC)), p.toPort(), setOutput(port), Goto{TableAdmit})
 
 	c.Members = append(c.Members, member(n, FloodAll, port))
@@ -291,6 +292,22 @@ func CompilePort(p Port) (Compiled, error) {
 		c.Members = append(c.Members, member(n, FloodUnguarded, port, p.toPort(), setOutput(port), Resubmit{Table: TableAdmit}))
 	}
 	return c, nil
+}
+
+// routed gives a packet of the endpoint's that comes back through the gateway the source that it had: what may not reach
+// a neighbour must not do so by way of the host, which routes wherever it can.
+func (p Port) routed(add emit, source Action) {
+	if p.Promiscuous || p.Network.ICC && !p.Isolated {
+		return
+	}
+	gateway := regs(reg(RegNetwork, uint64(p.Network.Tag)), reg(RegSource, uint64(KindGateway)))
+	for _, a := range p.Addrs {
+		family, field := eth(etherIPv4), FieldIPv4Src
+		if a.Is6() {
+			family, field = eth(etherIPv6), FieldIPv6Src
+		}
+		add(rowRouted, NewMatch(gateway, family, Addr(field, a)), source, Goto{TableForward})
+	}
 }
 
 // addrs are the endpoint's addresses, with the link-local one that its MAC gives it (RFC 4291 appendix A).

@@ -63,6 +63,7 @@ var (
 	rowAdvertise = Row{57, TableReply, 100, "advertise", "", "the answering MAC into the target option, and back to the asker"}
 	rowReplyMiss = Row{58, TableReply, 0, "reply-miss", "reply-miss", "nothing else comes here"}
 
+	rowRouted     = Row{61, TablePolicy, 200, "routed", "", "what the gateway routes from one port to another is held to what the first may reach"}
 	rowPolicyMiss = Row{60, TablePolicy, 0, "policy-miss", "", "no policy"}
 
 	rowToGateway    = Row{70, TableForward, 200, "to-gateway", "", "the gateway's MAC"}
@@ -94,7 +95,7 @@ func Rows() []Row {
 		rowARPProbe, rowARPOwn, rowNSOwn, rowNAOwn, rowARP, rowND, rowSpeechMiss,
 		rowOwnAddress, rowDHCPClient, rowUnspecified, rowSpoofedIP, rowAddressMiss,
 		rowResolveOwn, rowDefend, rowAnswerGateway, rowProbeGateway, rowResolvePrivate, rowAnswer, rowProbe, rowResolveMiss, rowAdvertise, rowReplyMiss,
-		rowPolicyMiss,
+		rowRouted, rowPolicyMiss,
 		rowToGateway, rowToPort, rowSnoop, rowFloodPromisc, rowFloodGateway, rowFloodNoICC, rowFloodOpen, rowFlood, rowUnknownMAC, rowForwardMiss,
 		rowAdmitPromisc, rowIsolated, rowICC, rowAdmitMiss,
 		rowNoOutput, rowOutput,
