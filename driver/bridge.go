@@ -165,6 +165,10 @@ func (b *bridge) sync(ctx context.Context) (int, error) {
 	if err := b.connect(ctx); err != nil {
 		return 0, err
 	}
+	// Without it the guard sees no ports in fragments, and drops them all.
+	if err := b.conn.ShowFirstFragments(ctx); err != nil {
+		return 0, err
+	}
 	want, err := flows.Merge(slices.Collect(maps.Values(b.objects))...)
 	if err != nil {
 		return 0, err
