@@ -9,6 +9,11 @@
 //	probe udp ADDR BYTES                  send a datagram, compare the echo
 //	probe send IFACE HEX [HEX...]         send raw Ethernet frames
 //	probe sniff IFACE HEX STOPHEX SECONDS count frames that contain HEX until one with STOPHEX came
+//	probe agent IFACE SOCKET              send and tell frames for who connects to the unix socket
+//	probe flood IFACE SECONDS COUNT HEX[/FROM-TO...]...
+//	                                      send frames with random bytes as fast as it goes
+//	probe group IFACE ADDR                join a multicast group, tell what comes until "end" does
+//	probe rtt ADDR COUNT                  median time of small UDP echoes, in nanoseconds
 //
 // It prints one line and ends with status 0 when all went well.
 package main
@@ -47,6 +52,16 @@ func run(args []string) error {
 		return withNumber(args[3], func(n int) error {
 			return sniff(args[0], args[1], args[2], time.Duration(n)*time.Second)
 		})
+	case command == "agent" && len(args) == 2:
+		return agent(args[0], args[1])
+	case command == "flood" && len(args) >= 4:
+		return withNumber(args[1], func(seconds int) error {
+			return withNumber(args[2], func(count int) error { return flood(args[0], seconds, count, args[3:]) })
+		})
+	case command == "group" && len(args) == 2:
+		return group(args[0], args[1])
+	case command == "rtt" && len(args) == 2:
+		return withNumber(args[1], func(n int) error { return roundTrips(args[0], n) })
 	}
 	return fmt.Errorf("%s: no such command, or wrong arguments", command)
 }
