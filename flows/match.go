@@ -124,19 +124,28 @@ func Bytes(f Field, value, mask []byte) FieldMatch {
 }
 
 // ones is the mask of an exact match.
-func (f Field) ones() (mask [16]byte) {
-	n, bits := f.Bytes(), int(f.Bits())
-	switch f {
-	case FieldInPort: // as a subfield it is the 16-bit one
-		bits = 32
-	case FieldCTState: // of 32 bits these are defined
-		bits = 8
+func (f Field) ones() [16]byte {
+	if !f.Valid() {
+		return [16]byte{}
 	}
-	for i := range bits {
-		mask[n-1-i/8] |= 1 << (i % 8)
-	}
-	return mask
+	return exactMasks[f]
 }
+
+var exactMasks = func() (masks [numFields][16]byte) {
+	for f := FieldInPort; f < numFields; f++ {
+		n, bits := f.Bytes(), int(f.Bits())
+		switch f {
+		case FieldInPort: // as a subfield it is the 16-bit one
+			bits = 32
+		case FieldCTState: // of 32 bits these are defined
+			bits = 8
+		}
+		for i := range bits {
+			masks[f][n-1-i/8] |= 1 << (i % 8)
+		}
+	}
+	return masks
+}()
 
 // Uint is the value as a number; of fields wider than 64 bits the low 64 bits.
 func (fm FieldMatch) Uint() uint64 { return getUint(fm.Value[:fm.N]) }

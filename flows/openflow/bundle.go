@@ -192,7 +192,7 @@ func (b *bundle) send(ctx context.Context) error {
 		if buf, err = b.steps[i].append(buf, xid); err != nil {
 			return err
 		}
-		if buf, err = finish(buf, start, b.steps[i]); err != nil {
+		if buf, err = finish(buf, start, b.steps[i].String); err != nil {
 			return err
 		}
 		if len(buf) >= chunk {

@@ -86,7 +86,7 @@ func (c *Conn) hello(ctx context.Context) error {
 	defer stop()
 	hello := appendHeader(nil, typeHello, c.takeXIDs(1))
 	hello = be32(be32(hello, 1<<16|8), 1<<version) // OFPHET_VERSIONBITMAP
-	hello, err := finish(hello, 0, name("hello"))
+	hello, err := finish(hello, 0, name("hello").String)
 	if err != nil {
 		return err
 	}

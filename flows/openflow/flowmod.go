@@ -21,7 +21,7 @@ func appendFlowMod(b []byte, xid uint32, f flows.Flow) ([]byte, error) {
 	if err != nil {
 		return b[:start], err
 	}
-	return finish(b, start, f)
+	return finish(b, start, f.String)
 }
 
 // appendFlowDelete appends a flow_mod that deletes exactly the flow with f's
@@ -30,7 +30,7 @@ func appendFlowDelete(b []byte, xid uint32, f flows.Flow) ([]byte, error) {
 	start := len(b)
 	f.IdleTimeout, f.HardTimeout = 0, 0
 	b = appendFlowModHead(b, xid, f, flowDeleteStrict, flows.CookieOwnerValue, flows.CookieOwnerMask)
-	return finish(b, start, f)
+	return finish(b, start, f.String)
 }
 
 func appendFlowModHead(b []byte, xid uint32, f flows.Flow, command byte, cookie, mask uint64) []byte {

@@ -25,12 +25,12 @@ func (c *Conn) ShowFirstFragments(ctx context.Context) error {
 	defer c.forget(w)
 	b := appendHeader(nil, typeSetConfig, w.first)
 	b = be16(be16(b, fragmentsMatch), 0) // no bytes of missed packets for us: we ask for none
-	b, err := finish(b, 0, what)
+	b, err := finish(b, 0, what.String)
 	if err != nil {
 		return err
 	}
 	start := len(b)
-	if b, err = finish(appendHeader(b, typeBarrierRequest, w.first+1), start, what); err != nil {
+	if b, err = finish(appendHeader(b, typeBarrierRequest, w.first+1), start, what.String); err != nil {
 		return err
 	}
 	if err = c.write(ctx, b); err != nil {

@@ -101,7 +101,7 @@ func appendGroupMod(b []byte, xid uint32, m GroupMod) ([]byte, error) {
 			return b[:start], err
 		}
 	}
-	b, err := finish(b, start, m)
+	b, err := finish(b, start, m.String)
 	if err == nil {
 		setLen(b, buckets, start+16)
 	}

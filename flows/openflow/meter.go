@@ -69,7 +69,7 @@ func appendMeterMod(b []byte, xid uint32, m MeterMod) ([]byte, error) {
 		b = be32(b, bandDrop<<16|16)
 		b = pad(be32(be32(b, m.Meter.Rate), m.Meter.Burst), 4)
 	}
-	return finish(b, start, m)
+	return finish(b, start, m.String)
 }
 
 // decodeMeterDesc splits one ofp_meter_desc (OpenFlow 1.5.1, 7.3.5.14) off b.

@@ -72,7 +72,7 @@ func multipart[T any](ctx context.Context, c *Conn, kind uint16, body []byte, de
 	defer c.forget(w)
 	b := appendHeader(nil, typeMultipartRequest, w.first)
 	b = pad(be16(be16(b, kind), 0), 4)
-	b, err := finish(append(b, body...), 0, what)
+	b, err := finish(append(b, body...), 0, what.String)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (c *Conn) ask(ctx context.Context, request, reply byte, what name) error {
 		return true
 	})
 	defer c.forget(w)
-	b, err := finish(appendHeader(nil, request, w.first), 0, what)
+	b, err := finish(appendHeader(nil, request, w.first), 0, what.String)
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (c *Conn) Meters(ctx context.Context, mods []MeterMod) error {
 			return err
 		}
 	}
-	barrier, err := finish(appendHeader(nil, typeBarrierRequest, w.first+count), 0, name("barrier"))
+	barrier, err := finish(appendHeader(nil, typeBarrierRequest, w.first+count), 0, name("barrier").String)
 	if err != nil {
 		return err
 	}

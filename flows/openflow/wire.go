@@ -94,9 +94,9 @@ func setLen(b []byte, start, at int) {
 }
 
 // finish sets the length of the message that starts at start.
-func finish(b []byte, start int, what fmt.Stringer) ([]byte, error) {
+func finish(b []byte, start int, what func() string) ([]byte, error) {
 	if n := len(b) - start; n > maxMessage {
-		return b[:start], &TooLargeError{Message: what.String(), Bytes: n}
+		return b[:start], &TooLargeError{Message: what(), Bytes: n}
 	}
 	setLen(b, start, start+2)
 	return b, nil
