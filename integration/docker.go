@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ovsnet/ovsnet/integration/ovstest"
 )
 
 // Docker runs the docker command against the host's engine; the test ends when
@@ -81,8 +83,21 @@ func (h *Host) StartDocker(tb testing.TB) {
 // StopDocker ends the engine as its service does (SIGTERM): containers stop.
 func (h *Host) StopDocker(tb testing.TB) { tb.Helper(); h.stop(tb, &h.dockerd, syscall.SIGTERM) }
 
-// KillDocker ends the engine with SIGKILL.
-func (h *Host) KillDocker(tb testing.TB) { tb.Helper(); h.stop(tb, &h.dockerd, syscall.SIGKILL) }
+// KillDocker ends the engine with SIGKILL, and waits for its containerd, which
+// the kernel ends then; an engine that still finds it there takes it for its own.
+func (h *Host) KillDocker(tb testing.TB) {
+	tb.Helper()
+	h.stop(tb, &h.dockerd, syscall.SIGKILL)
+	err := ovstest.Poll(30*time.Second, func() error {
+		if out, err := h.Try("ps -o pid= -C containerd"); err == nil {
+			return fmt.Errorf("containerd still runs: %s", out)
+		}
+		return nil
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
 
 // DockerLog is the engine's log, which has the managed plugin's output too.
 func (h *Host) DockerLog(tb testing.TB) string {

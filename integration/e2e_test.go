@@ -3,6 +3,7 @@
 package integration_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -74,10 +75,18 @@ func soon(tb testing.TB, condition func() error) {
 	}
 }
 
+// same is nil when two states are equal.
+func same(before, after integration.State) error {
+	if diff := integration.Diff(before, after); diff != "" {
+		return errors.New("the host is not what it was:\n" + diff)
+	}
+	return nil
+}
+
 // unchanged holds that the host is what it was.
 func unchanged(tb testing.TB, h *integration.Host, before integration.State) {
 	tb.Helper()
-	if diff := integration.Diff(before, h.Snapshot(tb)); diff != "" {
-		tb.Errorf("the host is not what it was:\n%s", diff)
+	if err := same(before, h.Snapshot(tb)); err != nil {
+		tb.Error(err)
 	}
 }

@@ -186,13 +186,14 @@ func (h *Host) switchState(tb testing.TB) State {
 	}
 	for _, bridge := range strings.Fields(h.Bridges(tb)) {
 		s = append(s, lines("flow "+bridge, h.Flows(tb, bridge))...)
-		s = append(s, lines("group "+bridge, h.Run(tb, "ovs-ofctl -OOpenFlow15 dump-groups", bridge))...)
+		for _, group := range lines("group "+bridge, h.Run(tb, "ovs-ofctl -OOpenFlow15 dump-groups", bridge)) {
+			// A group's buckets are a set.
+			buckets := strings.Split(group, ",bucket=")
+			slices.Sort(buckets[1:])
+			s = append(s, strings.Join(buckets, ",bucket="))
+		}
 	}
-	dps, err := h.Try("ovs-appctl dpctl/dump-dps")
-	if err != nil {
-		return s // its way of saying that there is none
-	}
-	return append(s, lines("datapath", dps)...)
+	return s
 }
 
 var counters = regexp.MustCompile(`^#.*|\[\d+:\d+\]`)
@@ -230,7 +231,9 @@ func files(tb testing.TB, root, pattern string) State {
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil
 			}
-			s = append(s, "file /"+strings.TrimPrefix(strings.TrimPrefix(path, root), "/"))
+			if !strings.HasSuffix(path, ".ctl") { // Open vSwitch's, with its process id in the name
+				s = append(s, "file /"+strings.TrimPrefix(strings.TrimPrefix(path, root), "/"))
+			}
 			return err
 		})
 		if err != nil {
