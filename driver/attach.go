@@ -51,27 +51,44 @@ func compileEndpoint(n network, e endpoint) (flowChange, error) {
 // attach makes the endpoint's veth pair, port and flows. Run again it repairs what is missing. The world is told of each
 // part before the loop is, so that an audit in between keeps it.
 func (d *Driver) attach(ctx context.Context, n network, e endpoint) (endpoint, error) {
-	// The port's number is asked for, so the flows need wait for neither link nor port.
-	var g errgroup.Group
-	g.Go(func() error { return d.program(ctx, n, e) })
-	g.Go(func() error { return d.links.EnsureVeth(ctx, d.veth(n, e)) })
-	if err := g.Wait(); err != nil {
-		return e, fmt.Errorf("endpoint %s: %w", short(e.ID), err)
-	}
-	e.wantFlows, e.attached = true, true
-	d.put(e)
-	results, err := d.loop.submit(ctx, &change{rows: []ovsdb.Change{ovsdb.EnsurePort{Port: d.port(n, e)}}})
-	if err != nil {
-		return e, fmt.Errorf("endpoint %s: %w", short(e.ID), err)
-	}
-	if got := results[0].OFPort; got != 0 && got != e.OFPort {
-		// Somebody else's port has the number that was asked for: the flows follow.
-		d.log.Info("another OpenFlow port number than asked for", "endpoint", short(e.ID), "asked", e.OFPort, "got", got)
-		e.OFPort = got
-		if err := d.program(ctx, n, e); err != nil {
+	for {
+		// The port's number is asked for, so the flows need wait for neither link nor port.
+		var g errgroup.Group
+		g.Go(func() error { return d.program(ctx, n, e) })
+		g.Go(func() error { return d.links.EnsureVeth(ctx, d.veth(n, e)) })
+		if err := g.Wait(); err != nil {
 			return e, fmt.Errorf("endpoint %s: %w", short(e.ID), err)
 		}
+		e.wantFlows, e.attached = true, true
+		d.put(e)
+		results, err := d.loop.submit(ctx, &change{rows: []ovsdb.Change{ovsdb.EnsurePort{Port: d.port(n, e)}}})
+		if err != nil {
+			return e, fmt.Errorf("endpoint %s: %w", short(e.ID), err)
+		}
+		if got := results[0].OFPort; got == 0 || got == e.OFPort {
+			return e, nil
+		}
+		// Somebody else's port has the number. The one that came instead may have been promised to another endpoint,
+		// so a fresh one is asked for.
+		if e, err = d.renumber(n, e); err != nil {
+			return e, err
+		}
 	}
+}
+
+// renumber gives an endpoint another port number because somebody else's port has its own.
+func (d *Driver) renumber(n network, e endpoint) (endpoint, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	taken := e.OFPort
+	port, err := n.used.freePort(n)
+	if err != nil {
+		return e, err
+	}
+	d.log.Info("somebody else's port has the OpenFlow port number", "endpoint", short(e.ID), "bridge", n.Bridge, "number", taken, "instead", port)
+	e.OFPort = port
+	d.world.putEndpoint(e)
+	n.used.foreign(taken)
 	return e, nil
 }
 

@@ -74,10 +74,12 @@ func (b *bridge) apply(ctx context.Context, changes []flowChange) error {
 	if !b.unsure {
 		err = b.send(ctx, update, meters)
 		var refused *openflow.RefusedError
-		if err == nil || errors.As(err, &refused) {
-			if err != nil {
-				b.objects = before
-			}
+		switch {
+		case err == nil:
+			return nil
+		case errors.As(err, &refused):
+			b.objects = before
+			b.unsure = len(meters) > 0 // meters are outside of the bundle: some may have been made
 			return err
 		}
 		b.close() // lost on the way: only a comparison can tell what arrived

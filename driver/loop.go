@@ -205,6 +205,9 @@ func (l *loop) program(ctx context.Context, batch []*change, fail func(*change, 
 			if err == nil {
 				return nil
 			}
+			if len(parts) > 1 {
+				l.log.Warn("changes failed together: trying each alone", "bridge", b.name, "changes", len(parts), "err", err)
+			}
 			for _, p := range parts {
 				if len(parts) > 1 {
 					err = b.apply(ctx, p.flows)

@@ -42,7 +42,7 @@ func TestAddEndpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if one.OFPort != 1 || one.Link != "ovse1" || one.Peer != "ovce1" {
+	if one.OFPort != minOFPort || one.Link != "ovse1" || one.Peer != "ovce1" {
 		t.Errorf("got port %d, links %s and %s", one.OFPort, one.Link, one.Peer)
 	}
 	gatewaysMAC := testEndpoint("e2", "10.1.0.3/24")
@@ -91,15 +91,15 @@ func TestFreedPortNumberRests(t *testing.T) {
 
 func TestPortNumbersRunOut(t *testing.T) {
 	w, n := testWorld(t)
-	for i := uint32(1); i <= maxOFPort; i++ {
+	for i := uint32(minOFPort); i <= maxOFPort; i++ {
 		n.used.ports[i] = "x"
 	}
 	if _, err := w.addEndpoint(testEndpoint("e1", "10.1.0.2/24")); !errors.Is(err, ErrTaken) {
 		t.Errorf("got %v, want ErrTaken", err)
 	}
-	delete(n.used.ports, 7)
-	if e, err := w.addEndpoint(testEndpoint("e1", "10.1.0.2/24")); err != nil || e.OFPort != 7 {
-		t.Errorf("got port %d, %v; want the only free one, 7", e.OFPort, err)
+	delete(n.used.ports, 40000)
+	if e, err := w.addEndpoint(testEndpoint("e1", "10.1.0.2/24")); err != nil || e.OFPort != 40000 {
+		t.Errorf("got port %d, %v; want the only free one, 40000", e.OFPort, err)
 	}
 }
 
