@@ -173,8 +173,8 @@ func (p Port) guardIPv4(add emit, in FieldMatch) {
 
 func (p Port) guardIPv6(add emit, in FieldMatch) {
 	none := make(net.HardwareAddr, 6)
-	icmp6 := func(t uint64, more ...FieldMatch) []FieldMatch {
-		return append([]FieldMatch{in, eth(etherIPv6), U(FieldIPProto, protoICMPv6), U(FieldICMPv6Type, t)}, more...)
+	icmp6 := func(t uint64) []FieldMatch {
+		return []FieldMatch{in, eth(etherIPv6), U(FieldIPProto, protoICMPv6), U(FieldICMPv6Type, t)}
 	}
 	code := U(FieldICMPv6Code, 0)
 	for _, hw := range []net.HardwareAddr{p.MAC, none} {

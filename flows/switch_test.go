@@ -118,12 +118,10 @@ type decision struct {
 }
 
 var (
-	traceRow   = regexp.MustCompile(`(?m)^\s*\d+\. .*cookie (0x[0-9a-f]+)`)
-	traceMiss  = regexp.MustCompile(`(?m)^\s*\d+\. No match`)
-	traceLine  = regexp.MustCompile(`(?m)^(Final flow|Megaflow|Datapath actions): (.*)$`)
-	setAction  = regexp.MustCompile(`(set|push_vlan|pop_vlan|meter)(\([^()]*(\([^()]*(\([^()]*\))?[^()]*\)[^()]*)*\))`)
-	unchanged  = "unchanged"
-	dropAction = "drop"
+	traceRow  = regexp.MustCompile(`(?m)^\s*\d+\. .*cookie (0x[0-9a-f]+)`)
+	traceMiss = regexp.MustCompile(`(?m)^\s*\d+\. No match`)
+	traceLine = regexp.MustCompile(`(?m)^(Final flow|Megaflow|Datapath actions): (.*)$`)
+	setAction = regexp.MustCompile(`(set|push_vlan|pop_vlan|meter)(\([^()]*(\([^()]*(\([^()]*\))?[^()]*\)[^()]*)*\))`)
 )
 
 // trace asks the switch what it does with a frame from a port.
@@ -137,9 +135,9 @@ func (b *bridge) trace(in uint32, frame []byte) (decision, error) {
 		return d, fmt.Errorf("a table without a lowest row:\n%s", text)
 	}
 	for _, m := range traceRow.FindAllStringSubmatch(text, -1) {
-		v, err := strconv.ParseUint(m[1], 0, 64)
-		if err != nil {
-			return d, err
+		v, bad := strconv.ParseUint(m[1], 0, 64)
+		if bad != nil {
+			return d, bad
 		}
 		c, ours := flows.ParseCookie(v)
 		r, known := b.rows[c.Row]
@@ -174,7 +172,7 @@ func (b *bridge) trace(in uint32, frame []byte) (decision, error) {
 func (b *bridge) outputs(in uint32, actions string) ([]uint32, error) {
 	var out []uint32
 	for _, a := range strings.Split(setAction.ReplaceAllString(actions, ""), ",") {
-		if a == "" || a == dropAction {
+		if a == "" || a == "drop" {
 			continue
 		}
 		port, ok := b.openflow[a]
