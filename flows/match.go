@@ -139,6 +139,7 @@ var exactMasks = func() (masks [numFields][16]byte) {
 			bits = 32
 		case FieldCTState: // of 32 bits these are defined
 			bits = 8
+		default:
 		}
 		for i := range bits {
 			masks[f][n-1-i/8] |= 1 << (i % 8)
@@ -284,6 +285,7 @@ func (m Match) missing(need prereq) string {
 		return unless(v4, "eth_type=0x800")
 	case needIPv6:
 		return unless(v6, "eth_type=0x86dd")
+	default:
 	}
 	// Only the first fragment has a transport header.
 	if frag, ok := m.Get(FieldIPFrag); ok && frag.Uint()&FragLater != 0 {
@@ -300,6 +302,7 @@ func (m Match) missing(need prereq) string {
 		return unless(v4 && m.exactly(FieldIPProto, ProtoICMP), "eth_type=0x800 and nw_proto=1")
 	case needICMPv6:
 		return unless(v6 && m.exactly(FieldIPProto, ProtoICMPv6), "eth_type=0x86dd and nw_proto=58")
+	default:
 	}
 	if code, ok := m.Get(FieldICMPv6Code); ok && !code.is(0) {
 		return "icmpv6_code=0"

@@ -99,6 +99,7 @@ func matchValue(fm FieldMatch) string {
 		return fmt.Sprintf("0x%05x", v)
 	case FieldIPDSCP:
 		return strconv.FormatUint(v<<2, 10)
+	default:
 	}
 	if fm.Field.info().kind == kindDecimal && fm.Masked {
 		return fmt.Sprintf("0x%x/0x%x", v, mask)
@@ -109,7 +110,7 @@ func matchValue(fm FieldMatch) string {
 // valueString is value[/mask] as set_field prints it.
 func (fm FieldMatch) valueString() string {
 	value, mask := fm.Value[:fm.N], fm.Mask[:fm.N]
-	text, maskText := "", ""
+	var text, maskText string
 	switch fm.Field.info().kind {
 	case kindHex:
 		text, maskText = hex(value), hex(mask)

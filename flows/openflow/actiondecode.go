@@ -166,6 +166,6 @@ func decodeCT(b []byte) (flows.Action, bool) {
 // plainNAT is struct nx_action_nat without flags or ranges.
 var plainNAT = func() string {
 	b := pad(appendNicira(nil, nxNAT), 6)
-	binary.BigEndian.PutUint16(b[2:], uint16(len(b))) //nolint:gosec // 16
+	binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
 	return string(b)
 }()

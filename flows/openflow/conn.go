@@ -75,7 +75,7 @@ func Dial(ctx context.Context, socketPath string, log *slog.Logger) (*Conn, erro
 	}()
 	go func() {
 		defer c.goroutines.Done()
-		c.answerEchoes()
+		c.answerEchoes(context.WithoutCancel(ctx)) // they outlive the dialling
 	}()
 	return c, nil
 }
@@ -222,12 +222,12 @@ func (c *Conn) queueEcho(m message) {
 	}
 }
 
-func (c *Conn) answerEchoes() {
+func (c *Conn) answerEchoes(ctx context.Context) {
 	for {
 		select {
 		case reply := <-c.echoes:
 			// A failed write has ended the connection, and done ends the loop.
-			_ = c.write(context.Background(), reply)
+			_ = c.write(ctx, reply)
 		case <-c.done:
 			return
 		}

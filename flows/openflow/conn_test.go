@@ -23,6 +23,13 @@ type peer struct {
 	t *testing.T
 }
 
+func closing(t *testing.T, c io.Closer) {
+	t.Helper()
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // connect dials a listener that answers HELLO with the given bytes.
 func connect(t *testing.T, hello string) (*Conn, *peer, error) {
 	t.Helper()
@@ -31,11 +38,11 @@ func connect(t *testing.T, hello string) (*Conn, *peer, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer closing(t, l)
 	accepted := make(chan *peer, 1)
 	go func() {
-		nc, err := l.Accept()
-		if err != nil {
+		nc, failed := l.Accept()
+		if failed != nil {
 			close(accepted)
 			return
 		}
@@ -139,7 +146,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer closing(t, l)
 	ctx, cancel := context.WithTimeout(testContext(t), 50*time.Millisecond)
 	defer cancel()
 	if _, err := Dial(ctx, path, nil); !errors.Is(err, context.DeadlineExceeded) {

@@ -109,7 +109,7 @@ func FuzzMeterDesc(f *testing.F) {
 				t.Fatal(err)
 			}
 			// ofp_meter_mod has the bands of a description.
-			desc := append(be16(nil, uint16(len(mod)-8)), mod[10:]...) //nolint:gosec // below 64 KiB
+			desc := append(be16(nil, uint16(len(mod)-8)), mod[10:]...)
 			if again, _, err := decodeMeterDesc(desc); err != nil || again != m {
 				t.Fatalf("%v became %v: %v", m, again, err)
 			}

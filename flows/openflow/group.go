@@ -64,6 +64,7 @@ func (m GroupMod) String() string {
 		return fmt.Sprintf("%v group_id=%d", m.Command, m.Group.ID)
 	case GroupRemoveBucket:
 		return fmt.Sprintf("%v group_id=%d,command_bucket_id=%d", m.Command, m.Group.ID, m.BucketID)
+	default:
 	}
 	return fmt.Sprintf("%v %v", m.Command, m.Group)
 }

@@ -40,31 +40,31 @@ type bridge struct {
 
 const bridgeName = "br0"
 
-func newBridge(t testing.TB) *bridge {
-	t.Helper()
-	sw := ovstest.Start(t)
-	sw.AddBridge(t, bridgeName)
-	return &bridge{Conn: dial(t, sw.Mgmt(bridgeName)), sw: sw}
+func newBridge(tb testing.TB) *bridge {
+	tb.Helper()
+	sw := ovstest.Start(tb)
+	sw.AddBridge(tb, bridgeName)
+	return &bridge{Conn: dial(tb, sw.Mgmt(bridgeName)), sw: sw}
 }
 
-func dial(t testing.TB, path string) *Conn {
-	t.Helper()
-	c, err := Dial(testContext(t), path, slog.New(slog.NewTextHandler(t.Output(), nil)))
+func dial(tb testing.TB, path string) *Conn {
+	tb.Helper()
+	c, err := Dial(testContext(tb), path, slog.New(slog.NewTextHandler(tb.Output(), nil)))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := c.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return c
 }
 
-func testContext(t testing.TB) context.Context {
-	t.Helper()
+func testContext(tb testing.TB) context.Context {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	t.Cleanup(cancel)
+	tb.Cleanup(cancel)
 	return ctx
 }
 

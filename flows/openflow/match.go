@@ -127,8 +127,9 @@ func (d *matchDecoder) match() flows.Match {
 
 // widenPort turns a port number of 16 bits into one of 32 (ofputil's rule).
 func widenPort(p uint16) uint64 {
-	if p >= uint16(flows.PortInPort&0xffff) {
-		return uint64(p) | 0xffff0000
+	const short = uint64(flows.PortInPort & 0xffff)
+	if wide := uint64(p); wide < short {
+		return wide
 	}
-	return uint64(p)
+	return uint64(p) | 0xffff0000
 }

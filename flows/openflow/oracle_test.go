@@ -165,7 +165,7 @@ func ndResponder() []flows.Flow {
 }
 
 // flowTexts is what ovs-ofctl says is in the bridge.
-func (b *bridge) flowTexts(t testing.TB) []string {
+func (b *bridge) flowTexts(t *testing.T) []string {
 	t.Helper()
 	var texts []string
 	for line := range strings.Lines(b.sw.OFCtl(t, "--no-names", "--no-stats", "dump-flows", bridgeName)) {
@@ -176,7 +176,7 @@ func (b *bridge) flowTexts(t testing.TB) []string {
 }
 
 // ownTexts is what we say is in the bridge.
-func (b *bridge) ownTexts(t testing.TB) []string {
+func (b *bridge) ownTexts(t *testing.T) []string {
 	t.Helper()
 	stats, err := b.DumpFlows(testContext(t), 0, 0)
 	if err != nil {
@@ -222,7 +222,7 @@ func TestFlowsReadAsWritten(t *testing.T) {
 	}
 	byPriority := func(a, b flows.Flow) int { return int(a.Priority) - int(b.Priority) }
 	slices.SortFunc(read, byPriority)
-	if diff := cmp.Diff(want, read, cmp.Comparer(func(a, b flows.Match) bool { return slices.Equal(a, b) })); diff != "" {
+	if diff := cmp.Diff(want, read, equalFlows); diff != "" {
 		t.Errorf("we read other than we wrote (-written +read):\n%s", diff)
 	}
 }

@@ -57,7 +57,7 @@ func buildHeaders() (t [flows.NumFields]oxm) {
 		t[f] = oxmHeader(class, field, uint32(f.Bytes())) //nolint:gosec // at most 16
 	}
 	for n := range uint32(16) {
-		set(flows.FieldReg0+flows.Field(n), classNXM1, n) //nolint:gosec // below 16
+		set(flows.FieldReg0+flows.Field(n), classNXM1, n)
 	}
 	for f, field := range map[flows.Field]uint32{
 		flows.FieldInPort: 0, flows.FieldMetadata: 2, flows.FieldEthDst: 3, flows.FieldEthSrc: 4, flows.FieldEthType: 5,
@@ -92,7 +92,7 @@ func buildFields() map[oxm]flows.Field {
 	m := map[oxm]flows.Field{oxmInPort16.unmasked(): flows.FieldInPort}
 	for f, h := range oxmOf {
 		if h != 0 {
-			m[h.unmasked()] = flows.Field(f) //nolint:gosec // an index of the table
+			m[h.unmasked()] = flows.Field(f)
 		}
 	}
 	for nxm, f := range map[uint32]flows.Field{
@@ -143,6 +143,7 @@ func appendOxm(b []byte, fm flows.FieldMatch) []byte {
 	case flows.FieldVLANTCI:
 		// OpenFlow's vlan_vid has the same low 13 bits.
 		h = oxmVLANVID
+	default:
 	}
 	n := fm.N
 	if !fm.Masked {

@@ -67,7 +67,7 @@ func bitMask(f flows.Field) []byte {
 }
 
 func drawField(t *rapid.T) flows.Field {
-	return flows.Field(rapid.IntRange(1, flows.NumFields-1).Draw(t, "field")) //nolint:gosec // small
+	return flows.Field(rapid.IntRange(1, flows.NumFields-1).Draw(t, "field"))
 }
 
 // drawMatch draws a match that Validate accepts.
@@ -102,13 +102,14 @@ func readable(m flows.Match, f flows.Field) bool {
 		return ok
 	case flows.FieldVLANTCI:
 		return true
+	default:
 	}
 	return flows.NewMatch(append(slices.Clone(m), flows.Bytes(f, make([]byte, f.Bytes()), nil))...).Validate() == nil
 }
 
 func drawSubfield(t *rapid.T, allowed func(flows.Field) bool, atMost uint16) (f flows.Field, ofs, bits uint16) {
 	for f = drawField(t); !allowed(f) || f.Bits() > atMost; {
-		f = flows.FieldReg0 + flows.Field(rapid.IntRange(0, 15).Draw(t, "register")) //nolint:gosec // small
+		f = flows.FieldReg0 + flows.Field(rapid.IntRange(0, 15).Draw(t, "register"))
 	}
 	bits = rapid.Uint16Range(1, f.Bits()).Draw(t, "bits")
 	return f, rapid.Uint16Range(0, f.Bits()-bits).Draw(t, "offset"), bits
@@ -172,7 +173,7 @@ func drawLearn(t *rapid.T, m flows.Match) flows.Learn {
 	for range rapid.IntRange(0, 4).Draw(t, "specs") {
 		src, srcOfs, bits := drawSubfield(t, read, 32)
 		dst, dstOfs, dstBits := drawSubfield(t, register, 32)
-		s := flows.LearnSpec{Kind: flows.LearnKind(rapid.IntRange(0, 2).Draw(t, "kind")), Src: src, SrcOfs: srcOfs, Dst: dst, DstOfs: dstOfs, Bits: min(bits, dstBits)} //nolint:gosec // small
+		s := flows.LearnSpec{Kind: flows.LearnKind(rapid.IntRange(0, 2).Draw(t, "kind")), Src: src, SrcOfs: srcOfs, Dst: dst, DstOfs: dstOfs, Bits: min(bits, dstBits)}
 		switch {
 		case s.Kind == flows.LearnOutput:
 			s = flows.LearnSpec{Kind: s.Kind, Src: src, SrcOfs: srcOfs, Bits: bits}
@@ -202,7 +203,7 @@ func drawFlow(t *rapid.T) flows.Flow {
 }
 
 // equalFlows takes no match and an empty one for the same.
-var equalFlows = cmp.Comparer(func(a, b flows.Match) bool { return slices.Equal(a, b) })
+var equalFlows = cmp.Comparer(slices.Equal[flows.Match])
 
 func TestFlowRoundTrip(t *testing.T) {
 	t.Parallel()
@@ -234,7 +235,7 @@ func TestFlowRoundTrip(t *testing.T) {
 func TestGroupRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		want := flows.GroupDesc{ID: rapid.Uint32().Draw(t, "id"), Type: flows.GroupType(rapid.IntRange(0, 3).Draw(t, "type"))} //nolint:gosec // small
+		want := flows.GroupDesc{ID: rapid.Uint32().Draw(t, "id"), Type: flows.GroupType(rapid.IntRange(0, 3).Draw(t, "type"))}
 		for range rapid.IntRange(0, 5).Draw(t, "buckets") {
 			k := flows.Bucket{ID: rapid.Uint32().Draw(t, "bucket"), WatchPort: rapid.Uint32Range(0, 0xfeff).Draw(t, "watch")}
 			if want.Type == flows.GroupSelect {
@@ -250,7 +251,7 @@ func TestGroupRoundTrip(t *testing.T) {
 			t.Fatal(err)
 		}
 		// A description has the buckets of a group_mod behind a head of its own.
-		desc := be16(nil, uint16(len(mod)-8)) //nolint:gosec // below 64 KiB
+		desc := be16(nil, uint16(len(mod)-8))
 		desc = append(desc, mod[10], 0)
 		desc = append(desc, mod[12:16]...)
 		desc = append(pad(append(desc, mod[16:18]...), 6), mod[24:]...)
@@ -281,7 +282,7 @@ func TestRandomFlowsOnTheSwitch(t *testing.T) {
 		for i := range want {
 			want[i] = drawFlow(rt)
 			want[i].Cookie = flows.CookieOwnerValue
-			want[i].Priority = uint16(i + 1) //nolint:gosec // small
+			want[i].Priority = uint16(i + 1)
 		}
 		if err := b.Apply(testContext(t), Update{Delete: last, Flows: want}); err != nil {
 			rt.Fatal(err)

@@ -136,7 +136,7 @@ func (c *Conn) Meters(ctx context.Context, mods []MeterMod) error {
 	var b []byte
 	var err error
 	for i, m := range mods {
-		if b, err = appendMeterMod(b, w.first+uint32(i), m); err != nil { //nolint:gosec // below count
+		if b, err = appendMeterMod(b, w.first+uint32(i), m); err != nil {
 			return err
 		}
 	}
