@@ -266,7 +266,7 @@ func (n network) view(unguarded bool) flows.Network {
 func (e endpoint) view(n network) flows.Port {
 	o := e.opts
 	p := flows.Port{
-		Network: n.view(false), Number: uint16(e.OFPort & maxOFPort), MAC: e.MAC, IPv6: n.IPv6,
+		Network: n.view(false), Number: uint16(e.OFPort & 0xffff), MAC: e.MAC, IPv6: n.IPv6,
 		Unguarded: o.Unguarded, Allowed: o.Allowed, Isolated: o.Isolated, Promiscuous: o.Promiscuous,
 		BroadcastRate: n.opts.BroadcastRate,
 	}

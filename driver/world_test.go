@@ -198,3 +198,15 @@ func TestIndexFollowsEndpoints(t *testing.T) {
 		}
 	})
 }
+
+// TestViewKeepsPortNumber: the pipeline is given the very number that the endpoint has.
+func TestViewKeepsPortNumber(t *testing.T) {
+	_, n := testWorld(t)
+	for port := uint32(1); port <= maxOFPort; port++ {
+		e := testEndpoint("e1", "10.1.0.2/24")
+		e.OFPort = port
+		if got := e.view(n).Number; uint32(got) != port {
+			t.Fatalf("port %d became %d", port, got)
+		}
+	}
+}

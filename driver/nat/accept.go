@@ -64,9 +64,9 @@ func (b backend) inUse() bool {
 	if !b.legacy {
 		return true
 	}
-	file := "/proc/self/net/ip_tables_names"
+	file := "/proc/thread-self/net/ip_tables_names"
 	if b.v6 {
-		file = "/proc/self/net/ip6_tables_names"
+		file = "/proc/thread-self/net/ip6_tables_names"
 	}
 	names, err := os.ReadFile(file)
 	return err == nil && slices.Contains(strings.Fields(string(names)), filterTable)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -69,7 +70,7 @@ func (f *Firewall) done(s survey) []string {
 		}
 	}
 	for _, family := range []string{"ipv4", "ipv6"} {
-		if l := f.forward.opened[family]; len(l) > 0 {
+		if l := slices.Sorted(slices.Values(f.forward.opened[family])); len(l) > 0 {
 			out = append(out, fmt.Sprintf("%s forwarding turned on for %s", family, strings.Join(l, ", ")))
 		}
 	}

@@ -114,9 +114,40 @@ func widest(ps []netip.Prefix) []netip.Prefix {
 	var out []netip.Prefix
 	slices.SortFunc(ps, func(a, b netip.Prefix) int { return a.Bits() - b.Bits() })
 	for _, p := range ps {
-		if !slices.ContainsFunc(out, func(w netip.Prefix) bool { return w.Overlaps(p) }) {
+		if p.IsValid() && !slices.ContainsFunc(out, func(w netip.Prefix) bool { return w.Overlaps(p) }) {
 			out = append(out, p)
 		}
 	}
 	return out
+}
+
+// dropOverlaps leaves in the sets of subnets what is in no other element of them.
+func (e elements) dropOverlaps() {
+	for _, d := range setDefs {
+		if !d.interval {
+			continue
+		}
+		var all []netip.Prefix
+		for k := range e {
+			if k.set == d.name {
+				all = append(all, prefixOf(k.key))
+				delete(e, k)
+			}
+		}
+		for _, p := range widest(all) {
+			e.put(d.name, prefixText(p))
+		}
+	}
+}
+
+// prefixOf reads what prefixText wrote; what is not one gives the zero prefix.
+func prefixOf(s string) netip.Prefix {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return netip.PrefixFrom(a, a.BitLen())
 }

@@ -241,21 +241,24 @@ func (w *forwarding) outside(family string) []string {
 	})
 }
 
-// routedLinks reads from /proc which links the host has routes on, sorted.
+// routedLinks reads from /proc which links the host has routes on, sorted. Those to link-local and multicast
+// addresses of IPv6, which every link has, do not count.
 func routedLinks(family string) []string {
-	file, column, header := "/proc/self/net/route", 0, 1
+	file, column, header := "/proc/thread-self/net/route", 0, 1
 	if family == "ipv6" {
-		file, column, header = "/proc/self/net/ipv6_route", 9, 0
+		file, column, header = "/proc/thread-self/net/ipv6_route", 9, 0
 	}
-	b, err := os.ReadFile(file)
+	b, err := os.ReadFile(file) // #nosec G304 -- one of the two above
 	if err != nil {
 		return nil
 	}
 	found := map[string]bool{}
 	for i, line := range strings.Split(string(b), "\n") {
-		if f := strings.Fields(line); i >= header && len(f) > column {
-			found[f[column]] = true
+		f := strings.Fields(line)
+		if i < header || len(f) <= column || family == "ipv6" && (strings.HasPrefix(f[0], "fe8") || strings.HasPrefix(f[0], "ff")) {
+			continue
 		}
+		found[f[column]] = true
 	}
 	return slices.Sorted(maps.Keys(found))
 }

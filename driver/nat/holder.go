@@ -35,7 +35,7 @@ func socketInode(proto uint8, at netip.AddrPort) string {
 		return ""
 	}
 	for _, s := range []string{suffix(at.Addr()), "6"} { // a socket of IPv6 may hold IPv4's port too
-		file := "/proc/self/net/" + protoName(proto)
+		file := "/proc/thread-self/net/" + protoName(proto)
 		if s == "6" {
 			file += "6"
 		}

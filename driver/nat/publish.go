@@ -97,7 +97,7 @@ func (a *attempt) choose(ctx context.Context, group []binding) error {
 	if first.from != first.to {
 		return &PortError{
 			Proto: first.proto, HostIP: first.hostIP, HostPort: first.from, HostPortEnd: first.to,
-			Err: fmt.Errorf("every port of the range is %w; choose another range", errors.Unwrap(err)),
+			Holder: "others, every one of them", Err: errors.Unwrap(err),
 		}
 	}
 	return err

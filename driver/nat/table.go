@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"time"
 
 	"sigs.k8s.io/knftables"
@@ -57,16 +56,9 @@ func (t *table) change(ctx context.Context, add elements, del []element, all fun
 	for _, k := range del {
 		delete(left, k)
 	}
-	for _, k := range []string{"4", "6"} {
-		dropOverlaps(left, setSubnets+k, setMasquerade+k)
-	}
 	left.add(all())
+	left.dropOverlaps()
 	return t.rebuild(ctx, left)
-}
-
-// dropOverlaps empties sets of subnets: they take no overlaps, and those that count are given anew.
-func dropOverlaps(e elements, sets ...string) {
-	maps.DeleteFunc(e, func(k element, _ string) bool { return k.set == sets[0] || k.set == sets[1] })
 }
 
 // difference is the transaction from what is installed to what is asked. Once it is through, done makes installed
