@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/ovsnet/ovsnet/driver/link"
 	"github.com/ovsnet/ovsnet/flows"
 	"github.com/ovsnet/ovsnet/ovsdb"
@@ -52,16 +50,16 @@ func compileEndpoint(n network, e endpoint) (flowChange, error) {
 // part before the loop is, so that an audit in between keeps it.
 func (d *Driver) attach(ctx context.Context, n network, e endpoint) (endpoint, error) {
 	for {
-		// The port's number is asked for, so the flows need wait for neither link nor port.
-		var g errgroup.Group
-		g.Go(func() error { return d.program(ctx, n, e) })
-		g.Go(func() error { return d.links.EnsureVeth(ctx, d.veth(n, e)) })
-		if err := g.Wait(); err != nil {
+		if err := d.links.EnsureVeth(ctx, d.veth(n, e)); err != nil {
 			return e, fmt.Errorf("endpoint %s: %w", short(e.ID), err)
 		}
-		e.wantFlows, e.attached = true, true
+		e.attached = true
 		d.put(e)
-		results, err := d.loop.submit(ctx, &change{rows: []ovsdb.Change{ovsdb.EnsurePort{Port: d.port(n, e)}}})
+		fcs, err := d.endpointFlows(n, e)
+		if err != nil {
+			return e, err
+		}
+		results, err := d.loop.submit(ctx, &change{rows: []ovsdb.Change{ovsdb.EnsurePort{Port: d.port(n, e)}}, flows: fcs})
 		if err != nil {
 			return e, fmt.Errorf("endpoint %s: %w", short(e.ID), err)
 		}
@@ -92,20 +90,14 @@ func (d *Driver) renumber(n network, e endpoint) (endpoint, error) {
 	return e, nil
 }
 
-// program makes the endpoint's flows.
-func (d *Driver) program(ctx context.Context, n network, e endpoint) error {
+// endpointFlows are the endpoint's own flows and those of the network that follow from its being there.
+func (d *Driver) endpointFlows(n network, e endpoint) ([]flowChange, error) {
 	fc, err := compileEndpoint(n, e)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	e.wantFlows = true
-	d.put(e)
 	network, err := d.networkFollows(n, e)
-	if err != nil {
-		return err
-	}
-	_, err = d.loop.submit(ctx, &change{flows: append(network, fc)})
-	return err
+	return append(network, fc), err
 }
 
 // networkFollows are the network's own flows where the coming or going of the endpoint changes them.
@@ -131,7 +123,7 @@ func (d *Driver) put(e endpoint) {
 
 // detach removes the endpoint's port and flows; its veth pair stays.
 func (d *Driver) detach(ctx context.Context, n network, e endpoint) error {
-	e.wantFlows, e.attached = false, false
+	e.attached = false
 	d.put(e)
 	network, err := d.networkFollows(n, e)
 	if err != nil {
@@ -150,7 +142,7 @@ func (d *Driver) detach(ctx context.Context, n network, e endpoint) error {
 // release removes all that is left of an endpoint and forgets it, whatever fails: the audit finds the rest.
 func (d *Driver) release(ctx context.Context, n network, e endpoint) error {
 	var err error
-	if e.wantFlows || e.attached {
+	if e.attached {
 		err = d.detach(ctx, n, e)
 	}
 	err = errors.Join(err, d.links.DeleteVeth(ctx, e.Link, alias(d.cfg.Owner, n.ID, e.ID)))

@@ -151,7 +151,7 @@ func (l *loop) compareBridge(ctx context.Context, w world, n network) error {
 		return err
 	}
 	for _, e := range members {
-		if !e.wantFlows {
+		if !e.attached {
 			continue
 		}
 		fc, bad := compileEndpoint(n, e)
@@ -252,7 +252,7 @@ func (d *Driver) restore(ctx context.Context, snap ovsdb.Snapshot) error {
 		}
 		e := endpoint{
 			ID: p.IDs.Endpoint, Network: n.ID, MAC: p.IDs.MAC, Addresses: p.IDs.Addresses, Options: p.IDs.Options,
-			Link: p.Name, Peer: p.IDs.Peer, OFPort: p.OFPort, wantFlows: true, attached: true,
+			Link: p.Name, Peer: p.IDs.Peer, OFPort: p.OFPort, attached: true,
 		}
 		if e.OFPort == 0 {
 			e.OFPort = p.OFPortRequest

@@ -68,31 +68,55 @@ func (b *bridge) alive() bool {
 // apply changes objects and brings the switch there in one bundle. On an error the objects are as before, and so is
 // the switch, or the next apply puts it right.
 func (b *bridge) apply(ctx context.Context, changes []flowChange) error {
-	before := maps.Clone(b.objects)
-	update, meters := b.take(changes)
+	before := b.touched(changes)
+	update, gone := b.take(changes)
 	var err error
 	if !b.unsure {
-		err = b.send(ctx, update, meters)
+		err = b.send(ctx, update, gone)
 		var refused *openflow.RefusedError
 		switch {
 		case err == nil:
 			return nil
 		case errors.As(err, &refused):
-			b.objects = before
-			b.unsure = len(meters) > 0 // meters are outside of the bundle: some may have been made
+			b.put(before)
+			b.unsure = len(update.Meters)+len(gone) > 0 // meters are outside of the bundle: some may have been made
 			return err
 		}
 		b.close() // lost on the way: only a comparison can tell what arrived
 	}
 	if _, err = b.sync(ctx); err != nil {
-		b.objects = before
+		b.put(before)
 		b.unsure = true
 		return fmt.Errorf("bridge %s: %w", b.name, err)
 	}
 	return nil
 }
 
-// take writes changes into objects and says what all of them together mean for the switch.
+// touched gives the objects that changes are about as they are now; nil for those that are not there.
+func (b *bridge) touched(changes []flowChange) map[string]*flows.Compiled {
+	out := make(map[string]*flows.Compiled, len(changes))
+	for _, c := range changes {
+		out[c.object] = nil
+		if now, ok := b.objects[c.object]; ok {
+			out[c.object] = &now
+		}
+	}
+	return out
+}
+
+// put writes objects back.
+func (b *bridge) put(objects map[string]*flows.Compiled) {
+	for name, c := range objects {
+		if c == nil {
+			delete(b.objects, name)
+		} else {
+			b.objects[name] = *c
+		}
+	}
+}
+
+// take writes changes into objects and says what all of them together mean for the switch, and which meters have to go
+// after that.
 func (b *bridge) take(changes []flowChange) (openflow.Update, []openflow.MeterMod) {
 	var old, now flows.Compiled
 	touched := map[string]bool{}
@@ -113,7 +137,9 @@ func (b *bridge) take(changes []flowChange) (openflow.Update, []openflow.MeterMo
 	var u openflow.Update
 	u.Flows, u.Delete = diffFlows(old.Flows, now.Flows)
 	u.Groups = diffGroups(old, now)
-	return u, diffMeters(old.Meters, now.Meters)
+	var gone []openflow.MeterMod
+	u.Meters, gone = diffMeters(old.Meters, now.Meters)
+	return u, gone
 }
 
 func join(all *flows.Compiled, c flows.Compiled) {
@@ -123,28 +149,12 @@ func join(all *flows.Compiled, c flows.Compiled) {
 	all.Meters = append(all.Meters, c.Meters...)
 }
 
-// send makes meters, then flows and groups, then removes meters: a flow never names a meter that is not there.
-func (b *bridge) send(ctx context.Context, u openflow.Update, meters []openflow.MeterMod) error {
-	var first, last []openflow.MeterMod
-	for _, m := range meters {
-		if m.Command == openflow.MeterDelete {
-			last = append(last, m)
-		} else {
-			first = append(first, m)
-		}
-	}
-	if len(first) > 0 {
-		if err := b.conn.Meters(ctx, first); err != nil {
-			return err
-		}
-	}
+// send makes an update and then removes meters that are gone: a flow never names a meter that is not there.
+func (b *bridge) send(ctx context.Context, u openflow.Update, gone []openflow.MeterMod) error {
 	if err := b.conn.Apply(ctx, u); err != nil {
 		return err
 	}
-	if len(last) > 0 {
-		return b.conn.Meters(ctx, last)
-	}
-	return nil
+	return b.conn.Meters(ctx, gone)
 }
 
 // connect dials the bridge where no living connection is.
@@ -183,28 +193,22 @@ func (b *bridge) sync(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	meters, err := b.syncMeters(ctx, want.Meters)
+	meters, err := b.conn.DumpMeters(ctx)
 	if err != nil {
 		return 0, err
 	}
 	u := openflow.Update{Groups: compareGroups(groups, want.Groups)}
+	var gone []openflow.MeterMod
+	u.Meters, gone = diffMeters(meters, want.Meters)
 	installed := make([]flows.Flow, len(have))
 	for i, f := range have {
 		installed[i] = f.Flow
 	}
 	u.Flows, u.Delete = diffFlows(installed, want.Flows)
-	if err := b.send(ctx, u, meters); err != nil {
+	if err := b.send(ctx, u, gone); err != nil {
 		b.close()
 		return 0, err
 	}
 	b.unsure = false
-	return len(u.Flows) + len(u.Delete) + len(u.Groups) + len(meters), nil
-}
-
-func (b *bridge) syncMeters(ctx context.Context, want []flows.MeterDesc) ([]openflow.MeterMod, error) {
-	have, err := b.conn.DumpMeters(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return diffMeters(have, want), nil
+	return len(u.Flows) + len(u.Delete) + len(u.Groups) + len(u.Meters) + len(gone), nil
 }

@@ -104,9 +104,8 @@ func compareGroups(have, want []flows.GroupDesc) []openflow.GroupMod {
 	return mods
 }
 
-// diffMeters says how to make the switch's meters those wanted.
-func diffMeters(have, want []flows.MeterDesc) []openflow.MeterMod {
-	var mods []openflow.MeterMod
+// diffMeters says how to make the switch's meters those wanted, and which are to be removed after the flows that name them.
+func diffMeters(have, want []flows.MeterDesc) (mods, gone []openflow.MeterMod) {
 	had := map[uint32]flows.MeterDesc{}
 	for _, m := range have {
 		had[m.ID] = m
@@ -122,7 +121,7 @@ func diffMeters(have, want []flows.MeterDesc) []openflow.MeterMod {
 		}
 	}
 	for id := range had {
-		mods = append(mods, openflow.MeterMod{Command: openflow.MeterDelete, Meter: flows.MeterDesc{ID: id}})
+		gone = append(gone, openflow.MeterMod{Command: openflow.MeterDelete, Meter: flows.MeterDesc{ID: id}})
 	}
-	return mods
+	return mods, gone
 }

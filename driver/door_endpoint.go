@@ -77,7 +77,7 @@ func (o *door) CreateEndpoint(ctx context.Context, r api.CreateEndpointRequest) 
 	if _, err := d.attach(ctx, n, e); err != nil {
 		if fresh {
 			d.undo(ctx, "endpoint "+short(e.ID), func(ctx context.Context) error {
-				e.wantFlows, e.attached = true, true // as far as attach came
+				e.attached = true // as far as attach came
 				return d.release(ctx, n, e)
 			})
 		}
@@ -152,7 +152,7 @@ func (o *door) Leave(ctx context.Context, r api.LeaveRequest) error {
 	}
 	defer unlock()
 	n, e, err := d.find(r.NetworkID, r.EndpointID)
-	if err != nil || (!e.attached && !e.wantFlows) {
+	if err != nil || !e.attached {
 		return notUnknown(err)
 	}
 	return d.detach(ctx, n, e)

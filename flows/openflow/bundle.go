@@ -21,6 +21,11 @@ type Update struct {
 	// Groups are changed in this order, GroupDelete after and everything else
 	// before the flows, so that flows find their groups.
 	Groups []GroupMod
+	// Meters are changed first. They cannot be in the bundle and so are not made
+	// as a whole: when one is refused the bundle is given up, but the meters that
+	// were not refused stay as they then are. They must not be MeterDelete, which
+	// takes flows along.
+	Meters []MeterMod
 }
 
 // Bundle control types and flags (OpenFlow 1.5.1, 7.3.9).
@@ -36,12 +41,13 @@ const (
 	chunk = 64 << 10
 )
 
-// bundle is an Update on its way. OPEN has the first of its transaction ids,
-// step i the one after i more.
+// bundle is an Update on its way. Its transaction ids are in the order of its
+// messages: meters, OPEN, steps.
 type bundle struct {
-	conn  *Conn
-	id    uint32
-	steps []step
+	conn   *Conn
+	id     uint32
+	meters []MeterMod
+	steps  []step
 	// answers collects refusals of OPEN and the steps, until the very end.
 	answers *waiter
 	refused error // the first one, under the lock of answers
@@ -116,8 +122,11 @@ func (u Update) steps() []step {
 // or ctx ended while the switch was committing. An empty update sends nothing.
 func (c *Conn) Apply(ctx context.Context, u Update) error {
 	steps := u.steps()
-	if len(steps) == 0 {
+	switch {
+	case len(steps) == 0 && len(u.Meters) == 0:
 		return c.Err()
+	case len(steps) == 0:
+		return c.Meters(ctx, u.Meters)
 	}
 	for _, s := range steps {
 		if err := s.validate(); err != nil {
@@ -133,8 +142,8 @@ func (c *Conn) Apply(ctx context.Context, u Update) error {
 	}
 	defer func() { <-c.bundling }()
 	c.bundleID++
-	b := &bundle{conn: c, id: c.bundleID, steps: steps}
-	b.answers = c.expect(uint32(len(steps))+1, b.answer) //nolint:gosec // a slice of structs in memory
+	b := &bundle{conn: c, id: c.bundleID, meters: u.Meters, steps: steps}
+	b.answers = c.expect(uint32(len(u.Meters)+1+len(steps)), b.answer) //nolint:gosec // slices of structs in memory
 	defer c.forget(b.answers)
 	if err := b.fill(ctx); err != nil {
 		b.discard(ctx)
@@ -153,10 +162,14 @@ func (b *bundle) answer(i uint32, m message) bool {
 
 // message describes message i of the bundle.
 func (b *bundle) message(i uint32) fmt.Stringer {
-	if i == 0 {
+	switch m := len(b.meters); {
+	case int(i) < m:
+		return b.meters[i]
+	case int(i) == m:
 		return name("open bundle")
+	default:
+		return b.steps[int(i)-m-1]
 	}
-	return b.steps[i-1]
 }
 
 func (b *bundle) refusal() error {
@@ -178,11 +191,19 @@ func (b *bundle) fill(ctx context.Context) error {
 	return err
 }
 
-// send sends OPEN and the steps, in chunks: the switch works on one while we
-// encode the next.
+// send sends meters, OPEN and the steps, in chunks: the switch works on one
+// while we encode the next.
 func (b *bundle) send(ctx context.Context) error {
 	xid := b.answers.first
-	buf := b.appendControl(make([]byte, 0, chunk+4096), xid, bundleOpen)
+	buf := make([]byte, 0, chunk+4096)
+	for _, m := range b.meters {
+		var err error
+		if buf, err = appendMeterMod(buf, xid, m); err != nil {
+			return err
+		}
+		xid++
+	}
+	buf = b.appendControl(buf, xid, bundleOpen)
 	for i := range b.steps {
 		xid++
 		start := len(buf)
