@@ -49,21 +49,13 @@ func compileEndpoint(n network, e endpoint) (flowChange, error) {
 // attach makes the endpoint's veth pair, port and flows. Run again it repairs what is missing. The world is told of each
 // part before the loop is, so that an audit in between keeps it.
 func (d *Driver) attach(ctx context.Context, n network, e endpoint) (endpoint, error) {
+	e.attached = true
 	for {
-		if err := d.links.EnsureVeth(ctx, d.veth(n, e)); err != nil {
-			return e, fmt.Errorf("endpoint %s: %w", short(e.ID), err)
-		}
-		e.attached = true
-		d.put(e)
-		fcs, err := d.endpointFlows(n, e)
-		if err != nil {
-			return e, err
-		}
-		results, err := d.loop.submit(ctx, &change{rows: []ovsdb.Change{ovsdb.EnsurePort{Port: d.port(n, e)}}, flows: fcs})
+		got, err := d.attachAs(ctx, n, e)
 		if err != nil {
 			return e, fmt.Errorf("endpoint %s: %w", short(e.ID), err)
 		}
-		if got := results[0].OFPort; got == 0 || got == e.OFPort {
+		if got == 0 || got == e.OFPort {
 			return e, nil
 		}
 		// Somebody else's port has the number. The one that came instead may have been promised to another endpoint,
@@ -72,6 +64,27 @@ func (d *Driver) attach(ctx context.Context, n network, e endpoint) (endpoint, e
 			return e, err
 		}
 	}
+}
+
+// attachAs attaches the endpoint with the port number that it has, and tells which number came.
+func (d *Driver) attachAs(ctx context.Context, n network, e endpoint) (uint32, error) {
+	announced := d.loop.coming.announce()
+	defer announced()
+	if err := d.links.EnsureVeth(ctx, d.veth(n, e)); err != nil {
+		return 0, err
+	}
+	d.put(e)
+	fcs, err := d.endpointFlows(n, e)
+	if err != nil {
+		return 0, err
+	}
+	results, err := d.loop.submit(ctx, &change{
+		rows: []ovsdb.Change{ovsdb.EnsurePort{Port: d.port(n, e)}}, flows: fcs, submitted: announced,
+	})
+	if err != nil {
+		return 0, err
+	}
+	return results[0].OFPort, nil
 }
 
 // renumber gives an endpoint another port number because somebody else's port has its own.

@@ -21,7 +21,9 @@ type change struct {
 	flows []flowChange
 	// first commits the rows before the flows: the bridge that the flows are for does not exist yet.
 	first bool
-	done  chan error // takes one value
+	// submitted, if set, is called when the change is in the loop's queue.
+	submitted func()
+	done      chan error // takes one value
 
 	results []ovsdb.Result
 }
@@ -35,6 +37,7 @@ type loop struct {
 	lost    chan string // names of bridges whose OpenFlow connection ended
 	bridges map[string]*bridge
 	watch   sync.WaitGroup
+	coming  coming
 
 	auditStats
 }
@@ -56,6 +59,9 @@ func (l *loop) submit(ctx context.Context, c *change) ([]ovsdb.Result, error) {
 	case l.changes <- c:
 	case <-ctx.Done():
 		return nil, fmt.Errorf("waiting for earlier changes: %w", ctx.Err())
+	}
+	if c.submitted != nil {
+		c.submitted()
 	}
 	select {
 	case err := <-c.done:
@@ -85,7 +91,7 @@ func (l *loop) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case c := <-l.changes:
-			l.pass(ctx, l.gather(c))
+			l.pass(ctx, l.gather(ctx, c))
 		case ev := <-l.d.ovs.Changed():
 			if ev.Connected {
 				again = l.audit(ctx, "connected to Open vSwitch")
@@ -103,14 +109,35 @@ func (l *loop) run(ctx context.Context) error {
 	}
 }
 
-// gather takes everything that waits.
-func (l *loop) gather(first *change) []*change {
+// gatherTime bounds how long a pass waits for changes that verbs have announced. One transaction for forty ports costs
+// Open vSwitch little more than one for one.
+const gatherTime = 30 * time.Millisecond
+
+// gather takes everything that waits, and what verbs at work have announced, if that comes soon.
+func (l *loop) gather(ctx context.Context, first *change) []*change {
 	batch := []*change{first}
+	var late <-chan time.Time
 	for {
 		select {
 		case c := <-l.changes:
 			batch = append(batch, c)
+			continue
 		default:
+		}
+		none := l.coming.none()
+		if none == nil {
+			return batch
+		}
+		if late == nil {
+			late = time.After(gatherTime)
+		}
+		select {
+		case c := <-l.changes:
+			batch = append(batch, c)
+		case <-none: // those that did not give up are in the queue
+		case <-late:
+			return batch
+		case <-ctx.Done():
 			return batch
 		}
 	}
