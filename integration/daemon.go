@@ -65,7 +65,11 @@ func (h *Host) launch(tb testing.TB, d *daemon) {
 		tb.Fatal(err)
 	}
 	defer log.Close() //nolint:errcheck // the daemon has its own copy
-	args := h.enter(d.line, d.args)
+	// Control groups are not entered with the namespaces; 0 is the shell itself.
+	into := `for g in ` + strings.Join(h.groups, " ") + `; do
+		[ ! -e "$g/cgroup.procs" ] || echo 0 >"$g/cgroup.procs"
+	done; exec "$@"`
+	args := h.enter("sh -c", append(append([]string{into, "sh"}, strings.Fields(d.line)...), d.args...))
 	cmd := exec.CommandContext(context.Background(), args[0], args[1:]...)
 	cmd.Env = append(plainEnv(), d.env...)
 	cmd.Stdout, cmd.Stderr = log, log

@@ -26,6 +26,7 @@ type Host struct {
 	pid                              int // of the host's init, as the machine sees it
 	ovsdb, vswitchd, dockerd, ovsnet daemon
 	programs                         []*daemon
+	groups                           []string // control groups of the host
 }
 
 // Path is where the machine finds a file of the host.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -39,6 +40,26 @@ func hostInit(host string) error {
 			if pid <= 0 && !errors.Is(err, unix.EINTR) {
 				break
 			}
+		}
+	}
+	return nil
+}
+
+// ownUnified shows the host its own part of the unified hierarchy where that
+// stands beside the older ones: runc makes groups there from the top.
+func ownUnified() error {
+	const unified = "/sys/fs/cgroup/unified"
+	groups, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(groups)) {
+		own, ok := strings.CutPrefix(strings.TrimSpace(line), "0::")
+		if _, err := os.Stat(unified + "/cgroup.procs"); !ok || err != nil {
+			continue
+		}
+		if err := unix.Mount(unified+own, unified, "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("mount %s: %w", unified, err)
 		}
 	}
 	return nil
@@ -93,6 +114,9 @@ func mounts() error {
 		if err := unix.Mount(m.source, m.target, m.kind, m.flags, m.data); err != nil {
 			return fmt.Errorf("mount %s on %s: %w", m.source, m.target, err)
 		}
+	}
+	if err := ownUnified(); err != nil {
+		return err
 	}
 	// There is no name server to be had here; who asks should hear so at once.
 	// The file may be a link into the machine's /run.

@@ -53,8 +53,8 @@ func role(name, lab, host string) *exec.Cmd {
 	return cmd
 }
 
-// janitor starts a host's init, says its process id on stdout, and ends the
-// host when its own stdin is closed, which the kernel does for a dead test.
+// janitor starts a host's init, says its process id and control groups on
+// stdout, and ends the host when its own stdin is closed, which the kernel does for a dead test.
 func janitor(lab, host string) error {
 	runtime.LockOSThread() // the init is tied to this thread's life
 	groups, err := makeGroups(lab + "-" + host)
@@ -93,7 +93,7 @@ func janitor(lab, host string) error {
 	if _, err = bufio.NewReader(ready).ReadString('\n'); err != nil {
 		return fmt.Errorf("the init of host %s did not come up: %w", host, err)
 	}
-	fmt.Fprintln(os.Stdout, cmd.Process.Pid)
+	fmt.Fprintln(os.Stdout, cmd.Process.Pid, strings.Join(groups, " "))
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
 }

@@ -22,6 +22,9 @@ type Lab struct {
 	id string
 }
 
+// labPrefix begins the names of labs; the test's process id follows.
+const labPrefix = "ovsnet-lab-"
+
 var labs atomic.Int64
 
 // NewLab checks that the machine has what hosts need (root and the programs);
@@ -35,7 +38,7 @@ func NewLab(tb testing.TB) *Lab {
 	} {
 		ovstest.NeedTool(tb, need[0], need[1])
 	}
-	return &Lab{id: fmt.Sprintf("ovsnet-lab-%d-%d", os.Getpid(), labs.Add(1))}
+	return &Lab{id: fmt.Sprintf(labPrefix+"%d-%d", os.Getpid(), labs.Add(1))}
 }
 
 // HostOptions says what a host should not have, or have differently.
@@ -92,10 +95,12 @@ func (h *Host) begin(tb testing.TB, lab string) {
 	if err != nil {
 		tb.Fatalf("host %s: %v", h.Name, err)
 	}
-	h.pid, err = strconv.Atoi(strings.TrimSpace(line))
+	words := strings.Fields(line)
+	h.pid, err = strconv.Atoi(words[0])
 	if err != nil {
 		tb.Fatalf("host %s: %v", h.Name, err)
 	}
+	h.groups = words[1:]
 }
 
 func (h *Host) finish(tb testing.TB, janitor *exec.Cmd, end io.Closer) {

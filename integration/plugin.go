@@ -34,11 +34,7 @@ func (h *Host) StartPlugin(tb testing.TB, settings ...string) {
 // InstallPlugin is StartPlugin without enabling.
 func (h *Host) InstallPlugin(tb testing.TB, settings ...string) {
 	tb.Helper()
-	dir, err := pluginDir(tb)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	h.Docker(tb, "plugin create "+managed, dir)
+	h.Docker(tb, "plugin create "+managed, PluginDir(tb))
 	if len(settings) > 0 {
 		h.Docker(tb, "plugin set "+managed, settings...)
 	}
@@ -63,7 +59,16 @@ func (h *Host) RemovePlugin(tb testing.TB) { tb.Helper(); h.Docker(tb, "plugin r
 // shortSocket is what the engine finds as the driver "ovs".
 const shortSocket = "/run/docker/plugins/ovs.sock"
 
-// pluginDir is a folder that docker plugin create takes.
+// PluginDir is the folder that StartPlugin installs; it is there until the test's end.
+func PluginDir(tb testing.TB) string {
+	tb.Helper()
+	dir, err := pluginDir(tb)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return dir
+}
+
 func pluginDir(tb testing.TB) (string, error) {
 	tb.Helper()
 	if dir := os.Getenv("OVSNET_PLUGIN"); dir != "" {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -100,21 +101,24 @@ func Machine(tb testing.TB) State {
 		}
 		s = append(s, "sysctl "+key+" = "+strings.TrimSpace(string(text)))
 	}
-	s = append(s, labGroups(tb)...)
+	s = append(s, controlGroups(tb)...)
 	slices.Sort(s)
 	return s
 }
 
-// labGroups are the control groups of labs, this one's and any other's.
-func labGroups(tb testing.TB) State {
+// controlGroups are the folders of the control group hierarchies that labs and
+// engines make, but for those of other tests that run at the same time.
+func controlGroups(tb testing.TB) State {
 	tb.Helper()
 	var s State
 	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil // groups come and go
+			return nil
 		}
-		if err == nil && e.IsDir() && strings.HasPrefix(e.Name(), "ovsnet-lab-") {
-			s = append(s, "group "+path)
+		if err == nil && e.IsDir() && labGroup.MatchString(e.Name()) {
+			if !others(e.Name()) {
+				s = append(s, "group "+path)
+			}
 			return fs.SkipDir
 		}
 		return err
@@ -124,6 +128,17 @@ func labGroups(tb testing.TB) State {
 	}
 	return s
 }
+
+// others says whether a control group is of a lab of another process that lives.
+func others(name string) bool {
+	pid, _, _ := strings.Cut(strings.TrimPrefix(name, labPrefix), "-")
+	n, err := strconv.Atoi(pid)
+	return err == nil && n != os.Getpid() && unix.Kill(n, 0) == nil
+}
+
+// labGroup is a lab's control group, or one that an engine made, which should
+// be inside.
+var labGroup = regexp.MustCompile(`^(ovsnet-.*|docker|[0-9a-f]{64})$`)
 
 // network is what a namespace has of links, global addresses and routes.
 func network(tb testing.TB, ns netns.NsHandle) State {

@@ -14,6 +14,7 @@ ovs=$run/openvswitch      # the private Open vSwitch
 net=ovsnet-demo
 image=ovsnet-demo
 plugin=ovsnet
+folder=${OVSNET_PLUGIN:-build/plugin}
 
 . integration/scripts/engine.sh
 
@@ -72,8 +73,10 @@ import_image() {
 up() {
 	down quietly
 	mkdir -p "$run"
+	note_run
 	if ! docker version >/dev/null 2>&1; then
 		say "no Docker engine runs here; starting a private one in $lib"
+		echo "(it leaves the machine's forwarding as it is; its warnings of that are no matter here)"
 		engine_start "$lib" host
 	fi
 	db=unix:/host/run/openvswitch/db.sock
@@ -86,7 +89,7 @@ up() {
 	else
 		say "installing the plugin"
 		touch "$run/plugin"
-		show docker plugin create "$plugin" build/plugin
+		show docker plugin create "$plugin" "$folder"
 		show docker plugin set "$plugin" "OVSNET_OVSDB=$db"
 	fi
 	if [ "$(docker plugin inspect -f '{{.Enabled}}' "$plugin")" != true ]; then
@@ -120,6 +123,13 @@ up() {
 	echo "and remove it with: sudo make demo-down"
 }
 
+# note_run writes down which folders of /run the engine and the plugin will make.
+note_run() {
+	for dir in /run/ovsnet /run/docker/plugins /run/docker /run/containerd/s /run/containerd; do
+		[ -e $dir ] || echo $dir >>"$run/made"
+	done
+}
+
 down() {
 	if private_engine || docker version >/dev/null 2>&1; then
 		docker rm -f $net-a $net-b >/dev/null 2>&1 || true
@@ -132,6 +142,9 @@ down() {
 	engine_end "$lib"
 	unset DOCKER_HOST
 	stop_ovs
+	if [ -e "$run/made" ]; then
+		while read -r dir; do rmdir "$dir" 2>/dev/null || true; done <"$run/made"
+	fi
 	rm -rf "$run" "$lib"
 	[ "${1:-}" = quietly ] || echo "the demo is gone"
 }

@@ -27,8 +27,8 @@ engine_start() {
 		exec dockerd --config-file="$dir/daemon.json" --host="unix://$dir/docker.sock" \
 			--data-root="$dir/data" --exec-root="$dir/exec" --pidfile="$dir/docker.pid" \
 			--cgroup-parent="/ovsnet-engine-$3" --exec-opt native.cgroupdriver=cgroupfs \
-			--bridge=none --iptables=false --ip-forward=false --ip-masq=false >"$dir/docker.log" 2>&1
-	' sh "$engine_dir" "$2" $$ &
+			--bridge=none --iptables=false --ip-forward=false --ip-masq=false
+	' sh "$engine_dir" "$2" $$ </dev/null >"$engine_dir/docker.log" 2>&1 &
 	engine_pid=$!
 	echo "$engine_pid" >"$engine_dir/engine.pid"
 	echo "ovsnet-engine-$$" >"$engine_dir/engine.group"
