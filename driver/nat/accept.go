@@ -162,7 +162,8 @@ func (a accepts) ensure(b backend, want []rule) (int, error) {
 		return 0, nil
 	}
 	for _, i := range slices.Backward(at) {
-		if err := b.ipt.Delete(filterTable, dockerUser, strings.Fields(lines[i])[2:]...); err != nil {
+		spec := strings.Fields(strings.ReplaceAll(lines[i], `"`, "")) // nothing of ours needs the quotes
+		if err := b.ipt.Delete(filterTable, dockerUser, spec[2:]...); err != nil {
 			return 0, fmt.Errorf("%s: %w", b.name, err)
 		}
 	}
