@@ -16,7 +16,8 @@ import (
 
 // nothingOfOurs is nil when neither the switch nor the kernel has anything of
 // the driver's.
-func nothingOfOurs(h *integration.Host, tb testing.TB) error {
+func nothingOfOurs(tb testing.TB, h *integration.Host) error {
+	tb.Helper()
 	for _, line := range h.Snapshot(tb) {
 		if strings.Contains(line, "ovsbr-") || strings.Contains(line, "ovsnet:") || strings.Contains(line, "networks/") {
 			return fmt.Errorf("left: %s", line)

@@ -109,7 +109,7 @@ func TestEngineRestarts(t *testing.T) {
 				reaches(t, h, "c3", "c1")
 				h.Docker(t, "rm --force c1 c2 c3")
 				h.Docker(t, "network rm n1")
-				soon(t, func() error { return nothingOfOurs(h, t) })
+				soon(t, func() error { return nothingOfOurs(t, h) })
 			})
 		}
 	}
