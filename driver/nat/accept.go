@@ -5,7 +5,6 @@ package nat
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
 	"slices"
@@ -88,7 +87,6 @@ func (b backend) rules(chain string) ([]string, error) {
 // accepts keeps our links accepted in DOCKER-USER, wherever that chain is.
 type accepts struct {
 	prefix string // of our rules' comments
-	log    *slog.Logger
 }
 
 // rule is a rule of ours: what it matches and does, and the comment that says whose it is.

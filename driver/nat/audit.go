@@ -14,14 +14,14 @@ import (
 // the sockets that hold ports. It removes from the table what nobody has asked of this Firewall, so after a start it
 // comes last: first every network, then every endpoint, then Audit. It counts what it repaired.
 func (f *Firewall) Audit(ctx context.Context) (repairs int, err error) {
-	if err := f.enter(ctx); err != nil {
+	if err = f.enter(ctx); err != nil {
 		return 0, err
 	}
 	defer f.leave()
 	if len(f.networks) == 0 {
-		left, err := f.table.read(ctx)
-		if err != nil || len(left) == 0 {
-			return 0, err
+		left, lerr := f.table.read(ctx)
+		if lerr != nil || len(left) == 0 {
+			return 0, lerr
 		}
 		return len(left), f.clear(ctx)
 	}
@@ -29,20 +29,19 @@ func (f *Firewall) Audit(ctx context.Context) (repairs int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	changed, err := f.settle(ctx)
-	repairs = broken + changed
-	var errs []error
+	outside, err := f.settle(ctx)
+	errs := []error{err}
 	for _, p := range f.endpoints {
 		for _, h := range p.holds {
-			c, err := f.holds.revive(ctx, h, p.target(h))
-			repairs += c
-			errs = append(errs, err)
+			revived, herr := f.holds.revive(ctx, h, p.target(h))
+			outside += revived
+			errs = append(errs, herr)
 		}
 	}
-	if repairs > 0 {
-		f.log.Warn("firewall repaired", "table", f.table.name, "elements_and_rules", broken, "outside", repairs-broken)
+	if broken+outside > 0 {
+		f.log.Warn("firewall repaired", "table", f.table.name, "elements_and_rules", broken, "outside", outside)
 	}
-	return repairs, errors.Join(append(errs, err)...)
+	return broken + outside, errors.Join(errs...)
 }
 
 // State tells what was found on the host, now, and what was done about it.

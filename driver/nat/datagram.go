@@ -119,7 +119,7 @@ func (r *datagramRelay) retarget(to netip.AddrPort) {
 	defer r.mu.Unlock()
 	r.to = to
 	for _, c := range r.clients {
-		c.Close() // its goroutine forgets the client
+		_ = c.Close() // its goroutine forgets the client
 	}
 }
 
@@ -129,13 +129,14 @@ func (r *datagramRelay) alive() bool {
 	return !r.dead
 }
 
+// Close implements relay.
 func (r *datagramRelay) Close() error {
 	r.cancel()
 	err := r.c.Close()
 	r.mu.Lock()
 	r.dead = true
 	for _, c := range r.clients {
-		c.Close()
+		_ = c.Close()
 	}
 	r.mu.Unlock()
 	r.done.Wait()
@@ -202,7 +203,7 @@ func (r *datagramRelay) server(k udpClient) (*net.UDPConn, error) {
 			delete(r.clients, k)
 		}
 		r.mu.Unlock()
-		c.Close()
+		_ = c.Close()
 	})
 	return c, nil
 }

@@ -70,7 +70,7 @@ func New(o Options) (*Firewall, error) {
 	if err != nil {
 		return nil, err
 	}
-	version, err := command(context.Background(), "nft", "--version")
+	version, err := runNFT(context.Background(), "--version")
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +203,7 @@ func (f *Firewall) settle(ctx context.Context) (int, error) {
 	next.add(f.forward.elements())
 	last := f.fixed
 	f.fixed = next
-	if err := f.table.change(ctx, next, last.without(next), f.wanted); err != nil {
+	if err = f.table.change(ctx, next, last.without(next), f.wanted); err != nil {
 		return changed, err
 	}
 	more, err := f.accept(ctx)

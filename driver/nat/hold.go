@@ -110,7 +110,7 @@ func (s *holds) bind(ctx context.Context, h *hold, to netip.AddrPort) error {
 		return err
 	}
 	h.at = netip.AddrPortFrom(h.at.Addr(), portOf(l.Addr()))
-	h.relay = relayStream(h.proto, l, to, s.admit, s.log)
+	h.relay = relayStream(h.proto, l, to, s.admit, s.log) //nolint:contextcheck // it outlives the call: Close ends it
 	return nil
 }
 

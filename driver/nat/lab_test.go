@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -98,6 +99,9 @@ func must(tb testing.TB, err error) {
 	}
 }
 
+// closing closes what a test is done with.
+func closing(c io.Closer) { _ = c.Close() }
+
 // sh runs commands and gives what they print.
 func sh(tb testing.TB, script string) string {
 	tb.Helper()
@@ -120,7 +124,7 @@ func newSpace(tb testing.TB, name string) *space {
 	sh(tb, "ip netns add "+name+" && ip -n "+name+" link set lo up")
 	fd, err := unix.Open("/run/netns/"+name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	must(tb, err)
-	tb.Cleanup(func() { unix.Close(fd) })
+	tb.Cleanup(func() { must(tb, unix.Close(fd)) })
 	return &space{tb, name, fd}
 }
 
@@ -260,7 +264,7 @@ func parsePort(tb testing.TB, s string) Port {
 		tb.Fatalf("port %q", s)
 	}
 	number := func(s string) (n uint16) {
-		fmt.Sscan(s, &n)
+		_, _ = fmt.Sscan(s, &n) // empty is none
 		return n
 	}
 	p := Port{HostPort: number(m[2]), HostPortEnd: number(m[3]), TargetPort: number(m[4]), Proto: map[string]uint8{"tcp": TCP, "udp": UDP, "sctp": SCTP}[m[5]]}

@@ -14,13 +14,13 @@ import (
 	"sigs.k8s.io/knftables"
 )
 
-// command runs a program and gives what it printed. The error has what it complained of.
-func command(ctx context.Context, name string, args ...string) ([]byte, error) {
-	out, err := exec.CommandContext(ctx, name, args...).Output()
+// runNFT runs nft and gives what it printed. The error has what it complained of.
+func runNFT(ctx context.Context, args ...string) ([]byte, error) {
+	out, err := exec.CommandContext(ctx, "nft", args...).Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && len(exit.Stderr) > 0 {
 		text, _, _ := strings.Cut(strings.TrimSpace(string(exit.Stderr)), "\n")
-		err = fmt.Errorf("%s: %s: %w", name, text, err)
+		err = fmt.Errorf("nft: %s: %w", text, err)
 	}
 	return out, err
 }
@@ -35,7 +35,7 @@ func (t *table) listing(ctx context.Context) (string, error) {
 var errNoTable = errors.New("no such table")
 
 func (t *table) list(ctx context.Context, flags ...string) ([]byte, error) {
-	out, err := command(ctx, "nft", append(flags, "list", "table", string(knftables.InetFamily), t.name)...)
+	out, err := runNFT(ctx, append(flags, "list", "table", string(knftables.InetFamily), t.name)...)
 	if err != nil && strings.Contains(err.Error(), "No such file or directory") {
 		return nil, errNoTable
 	}
@@ -100,7 +100,7 @@ func (d setDef) parse(raw json.RawMessage) (key, value string, err error) {
 		return key, "", err
 	}
 	var pair [2]json.RawMessage
-	if err := json.Unmarshal(raw, &pair); err != nil {
+	if err = json.Unmarshal(raw, &pair); err != nil {
 		return "", "", err
 	}
 	if key, err = scalar(pair[0], fields(d.key)); err != nil {

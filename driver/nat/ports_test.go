@@ -90,7 +90,7 @@ func TestRange(t *testing.T) {
 	}
 	other, err := net.Listen("tcp6", "[::]:8001")
 	must(t, err)
-	defer other.Close()
+	defer closing(other)
 	for i, want := range []uint16{8000, 8002, 8003} {
 		got := boxes[i].publish("8000-8003:80/tcp")
 		if got[0].HostPort != want || got[1].HostPort != want {
@@ -139,7 +139,7 @@ func TestConflict(t *testing.T) {
 	}
 	other, err := net.Listen("tcp4", "127.0.0.1:8081")
 	must(t, err)
-	defer other.Close()
+	defer closing(other)
 	_, err = d.tryPublish("8081:80/tcp")
 	if err == nil || !strings.Contains(err.Error(), "0.0.0.0:8081/tcp: already in use by process") || !strings.Contains(err.Error(), "nat.test") {
 		t.Errorf("a port of another program: %v", err)
@@ -190,8 +190,8 @@ func TestReplace(t *testing.T) {
 	t.Log("a replacement that fails leaves what was")
 	other, err := net.Listen("tcp4", ":8082")
 	must(t, err)
-	defer other.Close()
-	if got, err := c.tryPublish("0.0.0.0:8081:81/tcp", "8082:80/tcp"); err == nil {
+	defer closing(other)
+	if got, perr := c.tryPublish("0.0.0.0:8081:81/tcp", "8082:80/tcp"); perr == nil {
 		t.Fatalf("published: %v", got)
 	}
 	sees(t, l.outside, at(host4, 8080), outside4)
@@ -205,7 +205,7 @@ func TestReplace(t *testing.T) {
 	}
 	ln, err := net.Listen("tcp", ":8080")
 	must(t, err)
-	ln.Close()
+	closing(ln)
 }
 
 // TestContext: a call whose time is over gives up, also while it waits for another.

@@ -42,7 +42,7 @@ func (s *space) serve(port uint16) {
 					return
 				}
 				fmt.Fprint(c, seen(c.RemoteAddr()))
-				c.Close()
+				closing(c)
 			}
 		}()
 		go func() {
@@ -59,8 +59,8 @@ func (s *space) serve(port uint16) {
 			}
 		}()
 		s.tb.Cleanup(func() {
-			l.Close()
-			u.Close()
+			closing(l)
+			closing(u)
 			<-tcpDone
 			<-udpDone
 		})
@@ -87,22 +87,22 @@ func ask(from *space, proto, to string, wait time.Duration) (string, error) {
 		if err != nil {
 			return err
 		}
-		defer c.Close()
-		if err := c.SetDeadline(time.Now().Add(wait)); err != nil {
+		defer closing(c)
+		if err = c.SetDeadline(time.Now().Add(wait)); err != nil {
 			return err
 		}
 		b := make([]byte, 256)
 		if proto == "udp" {
 			// Resent: the first may wait for a neighbour, or meet a server that was not there yet.
 			for range 4 {
-				if _, err := c.Write([]byte("?")); err != nil {
+				if _, err = c.Write([]byte("?")); err != nil {
 					return err
 				}
-				if err := c.SetReadDeadline(time.Now().Add(wait / 4)); err != nil {
+				if err = c.SetReadDeadline(time.Now().Add(wait / 4)); err != nil {
 					return err
 				}
-				n, err := c.Read(b)
-				if err == nil {
+				var n int
+				if n, err = c.Read(b); err == nil {
 					answer = string(b[:n])
 					return nil
 				}

@@ -39,10 +39,10 @@ func (s *space) echo(port uint16) {
 			}
 		}()
 		s.tb.Cleanup(func() {
-			l.Close()
+			closing(l)
 			<-done
 			for _, c := range open {
-				c.Close()
+				closing(c)
 			}
 		})
 		return nil
@@ -66,7 +66,7 @@ func (l *lab) talk(from *space, to string) *talk {
 		k = talk{c, bufio.NewReader(c)}
 		return nil
 	}))
-	l.Cleanup(func() { k.Close() })
+	l.Cleanup(func() { closing(&k) })
 	must(l, k.say("hello"))
 	return &k
 }

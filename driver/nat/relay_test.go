@@ -45,12 +45,12 @@ func TestRelayStream(t *testing.T) {
 					h := sha256.New()
 					_, _ = io.Copy(h, k)
 					fmt.Fprintf(k, "%x", h.Sum(nil))
-					k.Close()
+					closing(k)
 				})
 			}
 		}()
 		t.Cleanup(func() {
-			ln.Close()
+			closing(ln)
 			<-done
 		})
 		return nil
@@ -66,7 +66,7 @@ func TestRelayStream(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			defer k.Close()
+			defer closing(k)
 			_ = k.SetDeadline(time.Now().Add(patience))
 			_, err = io.Copy(k, bytes.NewReader(said))
 			if tcp, ok := k.(*net.TCPConn); ok && err == nil {
@@ -81,15 +81,15 @@ func TestRelayStream(t *testing.T) {
 	all.Wait()
 	k, err := net.Dial("tcp", "[::1]:8081")
 	must(t, err)
-	defer k.Close()
+	defer closing(k)
 	must(t, k.SetDeadline(time.Now().Add(patience)))
-	if n, err := k.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("a container that refuses: %d bytes, %v", n, err)
+	if n, rerr := k.Read(make([]byte, 1)); !errors.Is(rerr, syscall.ECONNRESET) {
+		t.Errorf("a container that refuses: %d bytes, %v", n, rerr)
 	}
 	t.Log("withdrawing a port ends what is relayed")
 	open, err := net.Dial("tcp", "[::1]:8080")
 	must(t, err)
-	defer open.Close()
+	defer closing(open)
 	must(t, open.SetDeadline(time.Now().Add(patience)))
 	_, err = open.Write([]byte("x"))
 	must(t, err)
@@ -132,7 +132,7 @@ func TestRelayDatagrams(t *testing.T) {
 			}
 		}()
 		t.Cleanup(func() {
-			u.Close()
+			closing(u)
 			<-done
 		})
 		return nil
@@ -151,7 +151,7 @@ func TestRelayDatagrams(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				defer k.Close()
+				defer closing(k)
 				for round := range 5 {
 					said := strings.Repeat(fmt.Sprintf("client %d round %d ", i, round), 1+round*40)
 					if _, err := k.Write([]byte(said)); err != nil {
@@ -227,7 +227,7 @@ func TestStaleDatagrams(t *testing.T) {
 				}
 			}()
 			t.Cleanup(func() {
-				u.Close()
+				closing(u)
 				<-done
 			})
 			return nil
@@ -238,7 +238,7 @@ func TestStaleDatagrams(t *testing.T) {
 		k, err = net.Dial("udp", at(host4, 8080))
 		return err
 	}))
-	defer k.Close()
+	defer closing(k)
 	hear := func() string {
 		b := make([]byte, 100)
 		for range 5 {

@@ -40,7 +40,7 @@ func (s *space) raw(family string) net.PacketConn {
 		c, err = net.ListenPacket(family+":132", "")
 		return err
 	}))
-	s.tb.Cleanup(func() { c.Close() })
+	s.tb.Cleanup(func() { closing(c) })
 	must(s.tb, c.SetDeadline(time.Now().Add(patience)))
 	return c
 }
@@ -110,7 +110,7 @@ func TestSCTPRelay(t *testing.T) {
 		t.Log("this kernel has no sockets for SCTP; modprobe sctp")
 		return
 	} else {
-		unix.Close(fd)
+		must(t, unix.Close(fd))
 	}
 	l := newLab(t)
 	l.network(1, nil)
@@ -129,11 +129,11 @@ func TestSCTPRelay(t *testing.T) {
 					return
 				}
 				fmt.Fprint(a, seen(a.RemoteAddr()))
-				a.Close()
+				closing(a)
 			}
 		}()
 		t.Cleanup(func() {
-			ln.Close()
+			closing(ln)
 			<-done
 		})
 		return nil
@@ -147,6 +147,6 @@ func TestSCTPRelay(t *testing.T) {
 		if err != nil || string(b[:n]) != want {
 			t.Errorf("%s: %s, %v; want %s", to, b[:n], err, want)
 		}
-		k.Close()
+		closing(k)
 	}
 }

@@ -49,7 +49,7 @@ func listenSCTP(at netip.AddrPort) (net.Listener, error) {
 		return nil, err
 	}
 	f := os.NewFile(uintptr(fd), "sctp") // #nosec G115 -- a descriptor is not negative
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if err := errors.Join(
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1),
 		unix.Bind(fd, sockaddr(at)),
@@ -105,7 +105,7 @@ func dialSCTP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 		return nil, err
 	}
 	f := os.NewFile(uintptr(fd), "sctp") // #nosec G115 -- a descriptor is not negative
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	err = unix.Connect(fd, sockaddr(to))
 	if errors.Is(err, unix.EINPROGRESS) {
 		err = connected(ctx, f)
@@ -118,7 +118,7 @@ func dialSCTP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 
 // connected waits for a connect that is under way.
 func connected(ctx context.Context, f *os.File) error {
-	stop := context.AfterFunc(ctx, func() { f.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = f.Close() })
 	defer stop()
 	rc, err := f.SyscallConn()
 	if err != nil {
@@ -131,11 +131,9 @@ func connected(ctx context.Context, f *os.File) error {
 			asked = true
 			return false
 		}
-		errno, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR) // #nosec G115 -- a descriptor
-		switch {
-		case err != nil:
-			failed = err
-		case errno != 0:
+		var errno int
+		errno, failed = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR) // #nosec G115 -- a descriptor
+		if errno != 0 {
 			failed = unix.Errno(errno)
 		}
 		return true

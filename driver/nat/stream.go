@@ -66,6 +66,7 @@ func (r *streamRelay) alive() bool {
 	return !r.dead
 }
 
+// Close implements relay.
 func (r *streamRelay) Close() error {
 	r.cancel()
 	err := r.l.Close()
@@ -80,7 +81,7 @@ func (r *streamRelay) accept(ctx context.Context) {
 		case err == nil && r.admit(c.RemoteAddr()):
 			r.done.Go(func() { r.carry(ctx, c) })
 		case err == nil:
-			c.Close()
+			_ = c.Close()
 		case ctx.Err() != nil || closed(err):
 			r.mu.Lock()
 			r.dead = true
@@ -111,7 +112,7 @@ type halfCloser interface {
 
 // carry joins a client to the container until both have ended, or the relay is closed.
 func (r *streamRelay) carry(ctx context.Context, client net.Conn) {
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	to := r.target()
 	dctx, cancel := context.WithTimeout(ctx, dialDeadline)
 	server, err := dial(dctx, r.proto, to)
@@ -121,10 +122,10 @@ func (r *streamRelay) carry(ctx context.Context, client net.Conn) {
 		reset(client)
 		return
 	}
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	stop := context.AfterFunc(ctx, func() {
-		client.Close()
-		server.Close()
+		_ = client.Close()
+		_ = server.Close()
 	})
 	defer stop()
 	var both sync.WaitGroup

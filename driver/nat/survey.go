@@ -41,7 +41,7 @@ func (f *Firewall) look(ctx context.Context) survey {
 
 // lookNFT reads every base chain of the host's nftables. iptables-nft's are among them.
 func (s *survey) lookNFT(ctx context.Context) error {
-	out, err := command(ctx, "nft", "-j", "list", "chains")
+	out, err := runNFT(ctx, "-j", "list", "chains")
 	if err != nil {
 		return err
 	}
@@ -73,23 +73,20 @@ func (s *survey) lookIPTables(b backend) error {
 	if !b.inUse() {
 		return nil
 	}
-	user, err := b.rules(dockerUser)
-	if err != nil {
-		return err
-	}
 	if b.legacy {
-		forward, err := b.rules("FORWARD")
-		if err != nil {
-			return err
-		}
+		forward, ferr := b.rules("FORWARD")
+		ufw, uerr := b.rules("ufw-before-forward")
 		if slices.Contains(forward, "-P FORWARD DROP") {
 			s.ForwardDrop = append(s.ForwardDrop, fmt.Sprintf("%s FORWARD (legacy)", b.family()))
 		}
-		ufw, err := b.rules("ufw-before-forward")
-		s.UFW = s.UFW || err == nil && ufw != nil
+		s.UFW = s.UFW || ufw != nil
+		if err := errors.Join(ferr, uerr); err != nil {
+			return err
+		}
 	}
-	if user == nil {
-		return nil
+	user, err := b.rules(dockerUser)
+	if err != nil || user == nil {
+		return err
 	}
 	docker, err := b.dockerBridges()
 	if err != nil {
@@ -141,7 +138,7 @@ func (f *Firewall) needed(ctx context.Context) (bool, error) {
 	}
 	var errs []error
 	for _, family := range []string{"ip6", "inet"} {
-		out, err := command(ctx, "nft", "list", "ruleset", family)
+		out, err := runNFT(ctx, "list", "ruleset", family)
 		errs = append(errs, err)
 		text := strings.ToLower(string(out))
 		if strings.Contains(text, "masquerade") || strings.Contains(text, "snat ") {
