@@ -160,8 +160,8 @@ func (a accepts) ensure(b backend, want []rule) (int, error) {
 		return 0, nil
 	}
 	for _, i := range slices.Backward(at) {
-		spec := strings.Fields(strings.ReplaceAll(lines[i], `"`, "")) // nothing of ours needs the quotes
-		if err := b.ipt.Delete(filterTable, dockerUser, spec[2:]...); err != nil {
+		// By its place: not every iptables finds a rule again by the words that it printed.
+		if err := b.ipt.DeleteById(filterTable, dockerUser, i+1); err != nil {
 			return 0, fmt.Errorf("%s: %w", b.name, err)
 		}
 	}
