@@ -13,6 +13,7 @@
 //	probe flood IFACE SECONDS COUNT HEX[/FROM-TO...]...
 //	                                      send frames with random bytes as fast as it goes
 //	probe group IFACE ADDR                join a multicast group, tell what comes until "end" does
+//	probe ping ADDR COUNT RATE            ICMP echo requests, RATE a second: how many were lost
 //	probe rtt ADDR COUNT                  median time of small UDP echoes, in nanoseconds
 //
 // It prints one line and ends with status 0 when all went well.
@@ -60,6 +61,10 @@ func run(args []string) error {
 		})
 	case command == "group" && len(args) == 2:
 		return group(args[0], args[1])
+	case command == "ping" && len(args) == 3:
+		return withNumber(args[1], func(count int) error {
+			return withNumber(args[2], func(rate int) error { return ping(args[0], count, rate) })
+		})
 	case command == "rtt" && len(args) == 2:
 		return withNumber(args[1], func(n int) error { return roundTrips(args[0], n) })
 	}
