@@ -82,7 +82,7 @@ func feed(in *bytes.Buffer, args, env []string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = append(plainEnv(), env...)
 	var stdout, stderr bytes.Buffer
 	if in != nil {
 		cmd.Stdin = in
