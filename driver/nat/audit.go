@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -52,6 +53,7 @@ func (f *Firewall) State(ctx context.Context) State {
 	defer f.leave()
 	s := f.look(ctx)
 	s.judge(f.networks)
+	s.addZones(f.zones)
 	s.Networks = len(f.networks)
 	for _, p := range f.endpoints {
 		s.Ports += len(p.bindings)
@@ -72,6 +74,9 @@ func (f *Firewall) done(s survey) []string {
 		if l := slices.Sorted(slices.Values(f.forward.opened[family])); len(l) > 0 {
 			out = append(out, fmt.Sprintf("%s forwarding turned on for %s", family, strings.Join(l, ", ")))
 		}
+	}
+	for _, l := range slices.Sorted(maps.Keys(f.zones.in)) {
+		out = append(out, fmt.Sprintf("%s is in firewalld's zone %s", l, f.zones.in[l]))
 	}
 	if l := f.forward.routerAds; len(l) > 0 {
 		out = append(out, "accept_ra raised from 1 to 2 for "+strings.Join(l, ", "))

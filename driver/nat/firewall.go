@@ -42,6 +42,7 @@ type Firewall struct {
 	table   *table
 	forward *forwarding
 	accepts accepts
+	zones   zones
 	holds   *holds
 	found   string // what was last logged of the host
 
@@ -76,7 +77,7 @@ func New(o Options) (*Firewall, error) {
 	}
 	f := &Firewall{
 		log: o.Log, version: strings.TrimSpace(string(version)), sys: sysctls{o.ProcSys}, backends: backends(),
-		lock: make(chan struct{}, 1), table: t, accepts: accepts{prefix: name + "/"},
+		lock: make(chan struct{}, 1), table: t, accepts: accepts{prefix: name + "/"}, zones: zones{in: map[string]string{}},
 		networks: map[string]Network{}, fixed: elements{}, endpoints: map[string]*publication{},
 		published: map[string][]Published{},
 	}
@@ -222,6 +223,8 @@ func (f *Firewall) accept(ctx context.Context) (int, error) {
 		}
 		changed += c
 	}
+	changed += f.zone(ctx)
+	s.addZones(f.zones)
 	f.news(s.State)
 	return changed, nil
 }
@@ -232,11 +235,13 @@ func (f *Firewall) clear(ctx context.Context) error {
 		return err
 	}
 	f.fixed = elements{}
-	for _, b := range f.look(ctx).users {
+	s := f.look(ctx)
+	for _, b := range s.users {
 		if _, err := f.accepts.ensure(b, nil); err != nil {
 			return err
 		}
 	}
+	f.zone(ctx)
 	others, err := f.needed(ctx)
 	if err != nil {
 		f.log.Warn("IPv6 forwarding: who else needs it could not be found out", "err", err)

@@ -38,6 +38,7 @@ func onHost(tb testing.TB) bool {
 	tb.Helper()
 	if os.Getenv(insideEnv) != "" {
 		must(tb, syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""))
+		must(tb, syscall.Mount("proc", "/proc", "proc", 0, ""))  // whatever is started here ends with the test
 		must(tb, syscall.Mount("tmpfs", "/run", "tmpfs", 0, "")) // ip netns' names, the lock of iptables
 		sh(tb, "ip link set lo up")
 		if t, ok := tb.(*testing.T); ok {
@@ -67,7 +68,7 @@ func onHost(tb testing.TB) bool {
 	}
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), insideEnv+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		tb.Fatalf("on its host: %v\n%s", err, out)
