@@ -261,16 +261,16 @@ func CompilePort(p Port) (Compiled, error) {
 	add := func(r Row, m Match, actions ...Action) { c.Flows = append(c.Flows, r.flow(p.Number, m, actions...)) }
 	in := U(FieldInPort, uint64(p.Number))
 
-	next := TableGuard
-	if p.Unguarded {
-		next = TableResolve
-	}
 	source := setRegs(reg(RegNetwork, uint64(n)), reg(RegSource, uint64(KindContainer)),
 		flagged(RegSrcIsolated, p.Isolated), flagged(RegSrcPromisc, p.Promiscuous))
-	add(rowContainer, NewMatch(in), source, Goto{next})
+	classify := []Action{source, Goto{TableResolve}}
+	if !p.Unguarded {
+		classify = append(append([]Action{source}, p.setMAC()...), Goto{TableGuard})
+	}
+	add(rowContainer, NewMatch(in), classify...)
 	if p.BroadcastRate > 0 {
 		c.Meters = append(c.Meters, MeterDesc{ID: uint32(p.Number), PacketsPerSecond: true, Rate: p.BroadcastRate, Burst: p.BroadcastRate})
-		add(rowStorm, NewMatch(in, MACMask(FieldEthDst, multicastMAC, multicastMAC)), Meter{uint32(p.Number)}, source, Goto{next})
+		add(rowStorm, NewMatch(in, MACMask(FieldEthDst, multicastMAC, multicastMAC)), append([]Action{Meter{uint32(p.Number)}}, classify...)...)
 	}
 	if !p.Unguarded {
 		p.guard(add, in)

@@ -3,6 +3,7 @@
 package flows
 
 import (
+	"encoding/binary"
 	"net"
 	"net/netip"
 )
@@ -59,6 +60,8 @@ func compileGuard(add emit) {
 		add(rowLinkControl, NewMatch(to))
 	}
 	add(rowGuardMiss, nil)
+	compileOtherMAC(add)
+	add(rowSpoofedMiss, nil)
 
 	compileHidden(add)
 	for _, t := range []uint64{icmp6RouterSolicit, icmp6RouterAdvert, icmp6NeighbourSol, icmp6NeighbourAdv, icmp6Redirect} {
@@ -77,6 +80,29 @@ func compileGuard(add emit) {
 	add(rowSpeechMiss, nil, Goto{TableAddress})
 
 	add(rowAddressMiss, nil)
+}
+
+// compileOtherMAC gives, for each bit of a MAC, a row for frames whose source differs from their port's there. To match the
+// whole MAC would do as well, but then the datapath needs a flow, and ovs-vswitchd's attention, for each MAC that somebody
+// makes up: a classifier remembers what it looked at, and here that ends with the first bit that differs.
+func compileOtherMAC(add emit) {
+	for bit := range uint16(48) {
+		register := Register{Field: RegMACLow.Field, Ofs: RegMACLow.Ofs + bit, Bits: 1}
+		if bit >= 32 {
+			register = Register{Field: RegMACHigh.Field, Ofs: RegMACHigh.Ofs + bit - 32, Bits: 1}
+		}
+		mask := make(net.HardwareAddr, 6)
+		mask[5-bit/8] = 1 << (bit % 8)
+		zero := make(net.HardwareAddr, 6)
+		add(rowOtherMAC, NewMatch(regs(reg(register, 0)), MACMask(FieldEthSrc, mask, mask)), Goto{TableSpoofed})
+		add(rowOtherMAC, NewMatch(regs(reg(register, 1)), MACMask(FieldEthSrc, zero, mask)), Goto{TableSpoofed})
+	}
+}
+
+// setMAC tells compileOtherMAC's rows which MAC the port has.
+func (p Port) setMAC() []Action {
+	high, low := binary.BigEndian.Uint16(p.MAC), binary.BigEndian.Uint32(p.MAC[2:])
+	return []Action{setRegs(reg(RegMACHigh, uint64(high))), setRegs(reg(RegMACLow, uint64(low)))}
 }
 
 // compileHidden gives the rows for packets that do not show what they carry. Of fragments Open vSwitch shows ports and

@@ -18,12 +18,12 @@ func guard(port flows.Port, p packet) string {
 	switch {
 	case p.tagged:
 		return "tagged"
-	case isLinkControl(p.dst) && !known && own && port.Allow&flows.ServiceLinkControl != 0:
+	case !own:
+		return "spoofed-mac"
+	case isLinkControl(p.dst) && !known && port.Allow&flows.ServiceLinkControl != 0:
 		return ""
 	case isLinkControl(p.dst):
 		return "link-control"
-	case !own:
-		return "spoofed-mac"
 	case !known:
 		return "ethertype"
 	case p.arp != nil:

@@ -4,9 +4,9 @@ package flows
 
 // This page is the whole pipeline; every bridge of ours runs it.
 //
-//	             container > guard > speech > address
-//	in > classify                                    > resolve > policy > forward > admit > output
-//	             gateway, unguarded container                              > flood group
+//	             container > guard (> spoofed) > speech > address
+//	in > classify                                              > resolve > policy > forward > admit > output
+//	             gateway, unguarded container                                        > flood group
 //
 // Whatever no flow allows is dropped; the rows of each table are on the page beside this one, rows.go.
 
@@ -14,6 +14,7 @@ package flows
 const (
 	TableClassify uint8 = 0
 	TableGuard    uint8 = 10
+	TableSpoofed  uint8 = 11
 	TableSpeech   uint8 = 12
 	TableAddress  uint8 = 14
 	TableResolve  uint8 = 20
@@ -37,7 +38,8 @@ type Table struct {
 
 var tables = []Table{
 	{TableClassify, "classify", "which port, which network, what kind of source", "drop", []uint8{TableGuard, TableResolve}},
-	{TableGuard, "guard", "containers: own MAC, untagged, IPv4, IPv6 or ARP, no link control", "drop", []uint8{TableSpeech, TableResolve}},
+	{TableGuard, "guard", "containers: own MAC, untagged, IPv4, IPv6 or ARP, no link control", "drop", []uint8{TableSpoofed, TableSpeech, TableResolve}},
+	{TableSpoofed, "spoofed", "containers: frames of other MACs, counted by port", "drop", nil},
 	{TableSpeech, "speech", "containers: ARP and ND about themselves, no router or DHCP server messages", "to address", []uint8{TableAddress, TableResolve}},
 	{TableAddress, "address", "containers: own IPv4 and IPv6 source addresses", "drop", []uint8{TableResolve}},
 	{TableResolve, "resolve", "ARP and neighbour solicitations answered when the answer is known", "to policy", []uint8{TableReply, TablePolicy, TableAdmit}},
@@ -70,11 +72,13 @@ var (
 	RegDstIsolated = Register{"dst_isolated", FieldReg0, 24, 1, "the destination port is isolated"}
 	RegDstPromisc  = Register{"dst_promiscuous", FieldReg0, 25, 1, "the destination port is promiscuous"}
 	RegOutput      = Register{"output", FieldReg1, 0, 16, "OpenFlow port that the frame leaves by; LOCAL is 0xfffe"}
+	RegMACHigh     = Register{"mac_high", FieldReg2, 0, 16, "first two bytes of the MAC of the port that the frame came from"}
+	RegMACLow      = Register{"mac_low", FieldReg3, 0, 32, "the other four"}
 )
 
 // Registers returns the registers of the pipeline page.
 func Registers() []Register {
-	return []Register{RegNetwork, RegSource, RegSrcIsolated, RegSrcPromisc, RegTarget, RegDstIsolated, RegDstPromisc, RegOutput}
+	return []Register{RegNetwork, RegSource, RegSrcIsolated, RegSrcPromisc, RegTarget, RegDstIsolated, RegDstPromisc, RegOutput, RegMACHigh, RegMACLow}
 }
 
 // Kind is what a frame comes from or goes to; zero is nothing.

@@ -152,6 +152,9 @@ func TestStories(t *testing.T) {
 			c := s.compile(t)
 			last := -1
 			for _, f := range c.Flows {
+				if cookie, _ := ParseCookie(f.Cookie); cookie.Row == rowOtherMAC.Number && s.name != "empty" {
+					continue // 96 flows that are the same everywhere
+				}
 				if int(f.Table) != last {
 					last = int(f.Table)
 					fmt.Fprintf(&text, "# %s\n", tableName(f.Table))

@@ -80,7 +80,7 @@ func TestPipelineEqualsModel(t *testing.T) {
 }
 
 // unmet are the rows that no frame can meet: lowest rows behind others that take all, and what random houses do not have.
-var unmet = []string{"guard-miss", "address-miss", "reply-miss", "no-output", "snoop"}
+var unmet = []string{"guard-miss", "spoofed-miss", "address-miss", "reply-miss", "no-output", "snoop"}
 
 // compare says how the switch's decision differs from the model's.
 func (v verdict) compare(d decision) error {

@@ -22,13 +22,16 @@ var (
 	rowUnknown   = Row{4, TableClassify, 0, "unknown-port", "unknown-port", "a port that is not ours"}
 
 	rowTagged             = Row{11, TableGuard, 990, "tagged", "tagged", "a VLAN tag from an access port"}
+	rowOtherMAC           = Row{18, TableGuard, 970, "other-mac", "", "a source MAC that differs from the port's in a bit; a million such MACs are 48 to a datapath"}
 	rowLinkPayload        = Row{17, TableGuard, 960, "link-control-payload", "link-control", "IPv4, IPv6 or ARP under a link-control address"}
 	rowLinkControlAllowed = Row{10, TableGuard, 950, "link-control-allowed", "", "ovs.port.allow=link-control"}
 	rowLinkControl        = Row{12, TableGuard, 900, "link-control", "link-control", "STP, LACP, LLDP, CDP and their kin"}
 	rowOwnMAC             = Row{13, TableGuard, 500, "own-mac", "", "the port's MAC with IPv4, IPv6 or ARP"}
 	rowEthertype          = Row{14, TableGuard, 400, "ethertype", "ethertype", "the port's MAC with any other ethertype, or 802.3 LLC"}
-	rowSpoofedMAC         = Row{15, TableGuard, 100, "spoofed-mac", "spoofed-mac", "another source MAC"}
 	rowGuardMiss          = Row{16, TableGuard, 0, "guard-miss", "spoofed-mac", "a port without rows of its own"}
+
+	rowSpoofedMAC  = Row{15, TableSpoofed, 100, "spoofed-mac", "spoofed-mac", "another source MAC"}
+	rowSpoofedMiss = Row{19, TableSpoofed, 0, "spoofed-miss", "spoofed-mac", "a port without rows of its own"}
 
 	rowServiceAllowed = Row{20, TableSpeech, 950, "service-allowed", "", "ovs.port.allow for router or DHCP server messages"}
 	rowHiddenHeader   = Row{21, TableSpeech, 930, "hidden-header", "hidden-header", "an upper protocol, its ports or its type that cannot be seen"}
@@ -90,7 +93,8 @@ var (
 func Rows() []Row {
 	return []Row{
 		rowStorm, rowContainer, rowGateway, rowUnknown,
-		rowTagged, rowLinkPayload, rowLinkControlAllowed, rowLinkControl, rowOwnMAC, rowEthertype, rowSpoofedMAC, rowGuardMiss,
+		rowTagged, rowOtherMAC, rowLinkPayload, rowLinkControlAllowed, rowLinkControl, rowOwnMAC, rowEthertype, rowGuardMiss,
+		rowSpoofedMAC, rowSpoofedMiss,
 		rowServiceAllowed, rowHiddenHeader, rowNDFragment, rowNDMalformed, rowRogueRA, rowRogueRedirect, rowRogueDHCP,
 		rowARPProbe, rowARPOwn, rowNSOwn, rowNAOwn, rowARP, rowND, rowSpeechMiss,
 		rowOwnAddress, rowDHCPClient, rowUnspecified, rowSpoofedIP, rowAddressMiss,

@@ -235,7 +235,7 @@ func TestTraceAllowed(t *testing.T) {
 		{name: "router advertisement of the DHCP server", in: server, frame: ra(server+1, llOf(server+1)), row: "rogue-ra"},
 		{name: "LLDP", in: bridged, frame: ether(lldp, hw(bridged+1), 0x88cc), row: "link-control-allowed", out: others(bridged)},
 		{name: "STP", in: bridged, frame: llc(stp, hw(bridged+1), []byte{0x42, 0x42, 3}), row: "link-control-allowed", out: others(bridged)},
-		{name: "LLDP of another's MAC", in: bridged, frame: ether(lldp, hw(9), 0x88cc), row: "link-control"},
+		{name: "LLDP of another's MAC", in: bridged, frame: ether(lldp, hw(9), 0x88cc), row: "spoofed-mac"},
 		{name: "LLDP in a VLAN", in: bridged, frame: tagged(0x8100, 1, ether(lldp, hw(bridged+1), 0x88cc)), row: "tagged"},
 		{name: "LLDP to a neighbour", in: bridged, frame: ether(bMAC, hw(bridged+1), 0x88cc), row: "ethertype"},
 		{name: "a neighbour's IPv4 as link control", in: bridged, frame: linkIP(stp), row: "link-control-payload"},

@@ -87,7 +87,7 @@ func TestTraceLink(t *testing.T) {
 		{name: "another's MAC to all", in: alice, frame: arp(everyone, bMAC, 1, bMAC, bIP, nobody, free4), row: "spoofed-mac"},
 
 		{name: "STP", in: alice, frame: llc(mac("01:80:c2:00:00:00"), aMAC, stp), row: "link-control"},
-		{name: "STP of another's MAC", in: alice, frame: llc(mac("01:80:c2:00:00:00"), bMAC, stp), row: "link-control"},
+		{name: "STP of another's MAC", in: alice, frame: llc(mac("01:80:c2:00:00:00"), bMAC, stp), row: "spoofed-mac"},
 		{name: "pause", in: alice, frame: to("01:80:c2:00:00:01", 0x8808), row: "link-control"},
 		{name: "LACP", in: alice, frame: to("01:80:c2:00:00:02", 0x8809), row: "link-control"},
 		{name: "EAPOL", in: alice, frame: to("01:80:c2:00:00:03", 0x888e), row: "link-control"},

@@ -50,7 +50,7 @@ var linkAttacks = []attack{
 	{name: "the old type of double tags, 0x9100", row: "ethertype", frame: func(c cast) []byte { return vlan(0x9100, 1, c.plain4(c.a.mac)) }},
 
 	{name: "STP", row: "link-control", frame: func(c cast) []byte { return llc(bridges(0), c.a.mac, bpdu) }},
-	{name: "STP as the victim", row: "link-control", frame: func(c cast) []byte { return llc(bridges(0), c.v.mac, bpdu) }},
+	{name: "STP as the victim", row: "spoofed-mac", frame: func(c cast) []byte { return llc(bridges(0), c.v.mac, bpdu) }},
 	{name: "pause", row: "link-control", frame: func(c cast) []byte { return ether(bridges(1), c.a.mac, 0x8808, []byte{0, 1, 0xff, 0xff}) }},
 	{name: "LACP", row: "link-control", frame: func(c cast) []byte { return ether(bridges(2), c.a.mac, 0x8809, []byte{1, 1}) }},
 	{name: "EAPOL", row: "link-control", frame: func(c cast) []byte { return ether(bridges(3), c.a.mac, 0x888e, []byte{1, 1, 0, 0}) }},
