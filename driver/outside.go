@@ -200,7 +200,7 @@ func (l *loop) compareOutside(ctx context.Context, w world) error {
 		case !ok:
 			errs = append(errs, l.forgetPorts(id))
 		case n.settled && e.attached && len(d.fw.Published(id)) == 0:
-			_, err := d.fw.Publish(ctx, nat.Endpoint{ID: id, Network: n.ID, Addrs: e.hosts(), Ports: ports})
+			_, err = d.fw.Publish(ctx, nat.Endpoint{ID: id, Network: n.ID, Addrs: e.hosts(), Ports: ports})
 			errs = append(errs, err)
 		}
 	}
