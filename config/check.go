@@ -108,7 +108,7 @@ func parseRate(s string) (uint32, error) {
 	if err != nil || strconv.FormatUint(n, 10) != s {
 		return 0, &wrong{"is not a number of frames a second", "give 0 (no limit) to 2147483647"}
 	}
-	return uint32(n), nil //nolint:gosec // 31 bits
+	return uint32(n), nil
 }
 
 // checkOneOf holds a value to a few words.

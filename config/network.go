@@ -23,6 +23,8 @@ type Network struct {
 	McastSnooping bool
 	// BroadcastRate is the number of broadcast frames a second that each port may send; 0: any number.
 	BroadcastRate uint32
+	// Outside says how the network meets the world outside.
+	Outside Outside
 	// IfPrefix is the first part of the name that interfaces get in containers.
 	IfPrefix string
 
@@ -52,7 +54,7 @@ const (
 )
 
 // networkTable is the one table of what docker network create -o takes.
-var networkTable = []row[Network]{
+var networkTable = append([]row[Network]{
 	{
 		Option: Option{
 			Key: "ovs.bridge.name", Docker: "com.docker.network.bridge.name", Type: "name",
@@ -108,7 +110,7 @@ var networkTable = []row[Network]{
 		},
 		set: func(n *Network, v string) error { n.IfPrefix = v; return checkPrefix(v) },
 	},
-}
+}, outsideTable...)
 
 // NetworkOptions gives the table of what docker network create -o takes.
 func NetworkOptions() []Option { return options(networkTable) }
@@ -117,7 +119,7 @@ func NetworkOptions() []Option { return options(networkTable) }
 // user's -o), docker the map that it stands in. Unknown keys are errors, but for Docker's own, which are listed
 // in Ignored. Every error is a *KeyError; all are joined.
 func ParseNetwork(generic map[string]string, docker map[string]any) (Network, error) {
-	n := Network{IfPrefix: DefaultIfPrefix, ICC: true, BroadcastRate: DefaultBroadcastRate, IPv4: true, Raw: maps.Clone(generic)}
+	n := Network{IfPrefix: DefaultIfPrefix, ICC: true, BroadcastRate: DefaultBroadcastRate, Outside: defaultOutside(), IPv4: true, Raw: maps.Clone(generic)}
 	var errs []error
 	for _, b := range []struct {
 		key  string
@@ -156,7 +158,7 @@ func (n Network) Validate(ipv6 bool) error {
 			WayOut:  "leave one of the two out",
 		}
 	}
-	return nil
+	return n.Outside.validate()
 }
 
 // readBool takes a truth value as Docker sends it: JSON's own, or in words where options are texts only.

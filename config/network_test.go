@@ -5,16 +5,22 @@ package config
 import (
 	"errors"
 	"maps"
+	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 )
 
+// compareNetwork lets cmp compare addresses.
+var compareNetwork = cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})
+
 func TestParseNetwork(t *testing.T) {
 	t.Parallel()
-	plain := Network{IfPrefix: "eth", IPv4: true, ICC: true, BroadcastRate: DefaultBroadcastRate}
+	outside := Outside{Mode4: ModeNAT, Mode6: ModeNAT, Masquerade: true, Gateway: GatewayOVS}
+	plain := Network{IfPrefix: "eth", IPv4: true, ICC: true, BroadcastRate: DefaultBroadcastRate, Outside: outside}
 	for name, c := range map[string]struct {
 		generic map[string]string
 		docker  map[string]any
@@ -27,15 +33,34 @@ func TestParseNetwork(t *testing.T) {
 			generic: map[string]string{"ovs.bridge.mtu": "9000", "com.docker.network.driver.mtu": "9000"},
 			want:    func(n *Network) { n.MTU = 9000 },
 		},
-		"datapath": {generic: map[string]string{"ovs.bridge.datapath": "netdev"}, want: func(n *Network) { n.Datapath = "netdev" }},
-		"prefix":   {generic: map[string]string{"com.docker.network.container_iface_prefix": "net"}, want: func(n *Network) { n.IfPrefix = "net" }},
+		"datapath":           {generic: map[string]string{"ovs.bridge.datapath": "netdev"}, want: func(n *Network) { n.Datapath = "netdev" }},
+		"prefix":             {generic: map[string]string{"com.docker.network.container_iface_prefix": "net"}, want: func(n *Network) { n.IfPrefix = "net" }},
 		"icc off":            {generic: map[string]string{"ovs.bridge.icc": "false"}, want: func(n *Network) { n.ICC = false }},
 		"docker's icc off":   {generic: map[string]string{"com.docker.network.bridge.enable_icc": "false"}, want: func(n *Network) { n.ICC = false }},
 		"multicast snooping": {generic: map[string]string{"ovs.bridge.mcast_snooping": "true"}, want: func(n *Network) { n.McastSnooping = true }},
-		"broadcast rate":     {generic: map[string]string{"ovs.bridge.broadcast_rate": "0"}, want: func(n *Network) { n.BroadcastRate = 0 }},
+		"mode for both": {
+			generic: map[string]string{"ovs.bridge.mode": "routed"},
+			want:    func(n *Network) { n.Outside.Mode4, n.Outside.Mode6 = ModeRouted, ModeRouted },
+		},
+		"a family's own mode wins": {
+			generic: map[string]string{"ovs.bridge.mode": "nat", "com.docker.network.bridge.gateway_mode_ipv6": "routed"},
+			want:    func(n *Network) { n.Outside.Mode6 = ModeRouted },
+		},
+		"bindings": {
+			generic: map[string]string{"com.docker.network.bridge.host_binding_ipv4": "127.0.0.1", "ovs.bridge.host_binding_ipv6": "::1"},
+			want: func(n *Network) {
+				n.Outside.HostBinding4, n.Outside.HostBinding6 = netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::1")
+			},
+		},
+		"peers":             {generic: map[string]string{"ovs.bridge.peers": "br-lab,0123abcd"}, want: func(n *Network) { n.Outside.Peers = []string{"br-lab", "0123abcd"} }},
+		"no masquerade":     {generic: map[string]string{"com.docker.network.bridge.enable_ip_masquerade": "false"}, want: func(n *Network) { n.Outside.Masquerade = false }},
+		"way out by docker": {generic: map[string]string{"ovs.bridge.gateway": "docker"}, want: func(n *Network) { n.Outside.Gateway = GatewayDocker }},
+		"broadcast rate":    {generic: map[string]string{"ovs.bridge.broadcast_rate": "0"}, want: func(n *Network) { n.BroadcastRate = 0 }},
 		"docker's unknown keys are ignored": {
 			generic: map[string]string{"com.docker.network.z": "1", "com.docker.network.bridge.default_bridge": "true"},
-			want:    func(n *Network) { n.Ignored = []string{"com.docker.network.bridge.default_bridge", "com.docker.network.z"} },
+			want: func(n *Network) {
+				n.Ignored = []string{"com.docker.network.bridge.default_bridge", "com.docker.network.z"}
+			},
 		},
 		"what docker says beside the options": {
 			docker: map[string]any{
@@ -56,7 +81,7 @@ func TestParseNetwork(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := cmp.Diff(want, got, compareNetwork); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
@@ -77,6 +102,13 @@ func TestParseNetworkErrors(t *testing.T) {
 		},
 		"icc in other words": {generic: map[string]string{"ovs.bridge.icc": "off"}, kind: ErrValue, want: []string{"ovs.bridge.icc=off", "true"}},
 		"rate":               {generic: map[string]string{"ovs.bridge.broadcast_rate": "-1"}, kind: ErrValue, want: []string{"frames a second"}},
+		"mode":               {generic: map[string]string{"ovs.bridge.mode": "bridged"}, kind: ErrValue, want: []string{"nat, nat-unprotected, routed, isolated, flat"}},
+		"binding":            {generic: map[string]string{"ovs.bridge.host_binding_ipv4": "::1"}, kind: ErrValue, want: []string{"IPv4"}},
+		"short peer":         {generic: map[string]string{"ovs.bridge.peers": "a,,b"}, kind: ErrValue, want: []string{"empty"}},
+		"docker's gateway and a mode": {
+			generic: map[string]string{"ovs.bridge.gateway": "docker", "ovs.bridge.mode": "routed"}, kind: ErrValue,
+			want: []string{"ovs.bridge.gateway=docker", "ovs.bridge.mode"},
+		},
 		"snooping for nobody": {
 			generic: map[string]string{"ovs.bridge.icc": "false", "ovs.bridge.mcast_snooping": "true"}, kind: ErrValue,
 			want: []string{"ovs.bridge.mcast_snooping=true", "ovs.bridge.icc=false"},
@@ -194,8 +226,8 @@ func FuzzParseNetwork(f *testing.F) {
 			t.Errorf("bridge %q accepted", n.Bridge)
 		}
 		again, err := ParseNetwork(n.Raw, map[string]any{keyEnableIPv6: ipv6})
-		if err != nil || !cmp.Equal(n, again) {
-			t.Errorf("Raw does not give the same network: %v\n%s", err, cmp.Diff(n, again))
+		if err != nil || !cmp.Equal(n, again, compareNetwork) {
+			t.Errorf("Raw does not give the same network: %v\n%s", err, cmp.Diff(n, again, compareNetwork))
 		}
 	})
 }

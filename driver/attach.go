@@ -205,6 +205,9 @@ func (d *Driver) settle(ctx context.Context, n network) error {
 	if err := d.ensureGateway(ctx, n); err != nil {
 		return err
 	}
+	if err := d.openOutside(ctx, n); err != nil {
+		return err
+	}
 	if err := d.journal.save(n.record); err != nil {
 		return err
 	}
@@ -220,7 +223,12 @@ func (d *Driver) ensureGateway(ctx context.Context, n network) error {
 	if !n.hasGateway() {
 		return nil
 	}
-	g := link.Gateway{Name: n.Bridge, MAC: gatewayMAC(n.ID), MTU: n.MTU, Addresses: n.gateways()}
+	g := link.Gateway{Name: n.Bridge, MAC: gatewayMAC(n.ID), MTU: n.MTU, ForeignIPv4: n.opts.Outside.InhibitIPv4}
+	for _, a := range n.gateways() {
+		if !n.opts.Outside.InhibitIPv4 || a.Addr().Is6() {
+			g.Addresses = append(g.Addresses, a)
+		}
+	}
 	if err := d.links.EnsureGateway(ctx, g); err != nil {
 		return fmt.Errorf("gateway of network %s: %w", short(n.ID), err)
 	}
@@ -236,7 +244,7 @@ func (d *Driver) unsettle(ctx context.Context, n network) error {
 	_, err := d.loop.submit(ctx, &change{rows: []ovsdb.Change{ovsdb.RemoveBridge{Name: n.Bridge}}})
 	var foreign *ovsdb.ForeignError
 	left := err != nil && !errors.As(err, &foreign)
-	err = errors.Join(err, d.journal.remove(n.ID, left))
+	err = errors.Join(err, d.closeOutside(ctx, n), d.journal.remove(n.ID, left))
 	d.mu.Lock()
 	d.world.dropNetwork(n.ID)
 	d.mu.Unlock()

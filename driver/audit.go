@@ -85,7 +85,7 @@ func (l *loop) compare(ctx context.Context) error {
 			errs = append(errs, l.compareBridge(ctx, w, n))
 		}
 	}
-	return errors.Join(append(errs, l.compareLinks(ctx, w))...)
+	return errors.Join(append(errs, l.compareLinks(ctx, w), l.compareOutside(ctx, w))...)
 }
 
 // compareRows makes the rows that are wanted and removes those of ours that nothing in the world stands for.

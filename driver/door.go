@@ -205,7 +205,7 @@ func (o *door) DeleteNetwork(ctx context.Context, r api.DeleteNetworkRequest) er
 	var errs []error
 	for _, e := range members {
 		d.log.Warn("endpoint was still there when its network was removed", "network", short(n.ID), "endpoint", short(e.ID))
-		errs = append(errs, d.links.DeleteVeth(ctx, e.Link, alias(d.cfg.Owner, n.ID, e.ID)))
+		errs = append(errs, d.unpublish(ctx, e.ID), d.links.DeleteVeth(ctx, e.Link, alias(d.cfg.Owner, n.ID, e.ID)))
 		d.mu.Lock()
 		d.world.dropEndpoint(e.ID)
 		d.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/ovsnet/ovsnet/config"
 	"github.com/ovsnet/ovsnet/driver/api"
@@ -83,9 +84,6 @@ func (o *door) CreateEndpoint(ctx context.Context, r api.CreateEndpointRequest) 
 		}
 		return none, err
 	}
-	if fresh {
-		d.ignored("endpoint", e.ID, opts.Ignored)
-	}
 	// The engine refuses an answer that repeats what it sent.
 	var answer api.CreateEndpointResponse
 	if len(r.Interface.MAC) == 0 {
@@ -136,9 +134,9 @@ func (o *door) Join(ctx context.Context, r api.JoinRequest) (api.JoinResponse, e
 	}
 	return api.JoinResponse{
 		SrcName: e.Peer, DstPrefix: n.IfPrefix, DstName: e.opts.IfName,
-		Gateway: n.gateway(false), GatewayIPv6: n.gateway(true),
-		// An internal network has no way out, so neither must Docker's own bridge give one.
-		DisableGatewayService: n.Internal,
+		Gateway: n.route(false), GatewayIPv6: n.route(true),
+		// A network without a way out must not get one through Docker's own bridge, unless that was asked for.
+		DisableGatewayService: n.opts.Outside.Gateway != config.GatewayDocker && !n.route(false).IsValid() && !n.route(true).IsValid(),
 	}, nil
 }
 
@@ -155,7 +153,7 @@ func (o *door) Leave(ctx context.Context, r api.LeaveRequest) error {
 	if err != nil || !e.attached {
 		return notUnknown(err)
 	}
-	return d.detach(ctx, n, e)
+	return errors.Join(d.unpublish(ctx, e.ID), d.detach(ctx, n, e))
 }
 
 // DeleteEndpoint removes all that is left of an endpoint.
@@ -173,7 +171,7 @@ func (o *door) DeleteEndpoint(ctx context.Context, r api.DeleteEndpointRequest) 
 			return d.links.DeleteVeth(ctx, name, alias(d.cfg.Owner, r.NetworkID, r.EndpointID))
 		}
 	}
-	return d.release(ctx, n, e)
+	return errors.Join(d.unpublish(ctx, e.ID), d.release(ctx, n, e))
 }
 
 // notUnknown lets a verb that removes succeed where there is nothing to remove.
@@ -190,22 +188,12 @@ func (o *door) EndpointOperInfo(_ context.Context, r api.EndpointOperInfoRequest
 	if err != nil {
 		return api.EndpointOperInfoResponse{}, err
 	}
-	return api.EndpointOperInfoResponse{Value: map[string]any{
+	value := map[string]any{
 		"ovs.bridge": n.Bridge, "ovs.port": e.Link, "ovs.ofport": fmt.Sprint(e.OFPort),
 		"com.docker.network.endpoint.macaddress": e.MAC.String(),
-	}}, nil
-}
-
-// ProgramExternalConnectivity refuses ports to publish: nothing here would carry them, and a container that seems to
-// be reachable and is not helps nobody.
-func (o *door) ProgramExternalConnectivity(_ context.Context, r api.ProgramExternalConnectivityRequest) error {
-	if len(r.PortBindings) > 0 {
-		return fmt.Errorf("endpoint %s: ports are not published on ovs networks; leave out --publish and connect to the container's address", short(r.EndpointID))
 	}
-	return nil
-}
-
-// RevokeExternalConnectivity has nothing to take back.
-func (o *door) RevokeExternalConnectivity(context.Context, api.RevokeExternalConnectivityRequest) error {
-	return nil
+	if ports := o.d.published(e.ID); len(ports) > 0 {
+		value["ovs.published"] = strings.Join(ports, ", ")
+	}
+	return api.EndpointOperInfoResponse{Value: value}, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/ovsnet/ovsnet/config"
 	"github.com/ovsnet/ovsnet/driver/api"
 	"github.com/ovsnet/ovsnet/driver/link"
+	"github.com/ovsnet/ovsnet/driver/nat"
 	"github.com/ovsnet/ovsnet/ovsdb"
 )
 
@@ -35,6 +36,8 @@ type Driver struct {
 	ovs     *ovsdb.Client
 	links   *link.Links
 	journal *journal
+	fw      *nat.Firewall // nil where the host has none that can be used; fwErr says why
+	fwErr   error
 	loop    *loop
 	locks   keyedLocks
 
@@ -67,6 +70,10 @@ func New(o Options) (*Driver, error) {
 		restored: make(chan struct{}),
 		world:    newWorld(),
 	}
+	if d.fw, d.fwErr = nat.New(nat.Options{Owner: o.Config.Owner, ProcSys: o.Config.ProcSys, Log: o.Log}); d.fwErr != nil {
+		d.fw = nil
+		o.Log.Warn("no firewall: networks that need one will be refused", "err", d.fwErr)
+	}
 	d.loop = newLoop(d)
 	records, errs := j.load()
 	for _, err := range errs {
@@ -88,6 +95,9 @@ func (d *Driver) Run(ctx context.Context) error {
 	g.Go(func() error { return d.ovs.Run(ctx) })
 	g.Go(func() error { return d.loop.run(ctx) })
 	err := g.Wait()
+	if d.fw != nil {
+		err = errors.Join(err, d.fw.Close())
+	}
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}

@@ -15,7 +15,11 @@ import (
 )
 
 // journal keeps the networks, one file each, so that they are known again after a restart: Docker does not repeat them.
-type journal struct{ dir string }
+// Beside them it keeps which host ports an endpoint got.
+type journal struct {
+	dir   string
+	ports string
+}
 
 const (
 	journalSuffix = ".json"
@@ -27,9 +31,11 @@ const (
 )
 
 func openJournal(stateDir string) (*journal, error) {
-	j := &journal{dir: filepath.Join(stateDir, "networks")}
-	if err := os.MkdirAll(j.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("journal: %w; give state_dir a folder that can be written", err)
+	j := &journal{dir: filepath.Join(stateDir, "networks"), ports: filepath.Join(stateDir, "ports")}
+	for _, dir := range []string{j.dir, j.ports} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("journal: %w; give state_dir a folder that can be written", err)
+		}
 	}
 	return j, nil
 }

@@ -54,6 +54,8 @@ type EndpointStatus struct {
 	MAC       string   `json:"mac"`
 	Addresses []string `json:"addresses"`
 	Attached  bool     `json:"attached"`
+	// Published are the ports published on the host, as docker ps shows those of its own drivers.
+	Published []string `json:"published,omitempty"`
 }
 
 // Status reads memory alone and never waits for anything outside.
@@ -86,7 +88,7 @@ func (d *Driver) Status(context.Context) Status {
 			}
 		}
 		for _, e := range w.members(n.ID) {
-			es := EndpointStatus{ID: e.ID, Port: e.Link, OFPort: e.OFPort, MAC: e.MAC.String(), Addresses: []string{}, Attached: e.attached}
+			es := EndpointStatus{ID: e.ID, Port: e.Link, OFPort: e.OFPort, MAC: e.MAC.String(), Addresses: []string{}, Attached: e.attached, Published: d.published(e.ID)}
 			for _, a := range e.Addresses {
 				es.Addresses = append(es.Addresses, a.String())
 			}

@@ -200,7 +200,7 @@ func (w world) dropNetwork(id string) { delete(w.networks, id) }
 func (n network) holds(a netip.Addr) error {
 	var subnets []string
 	for _, p := range n.Pools {
-		if p.Gateway.IsValid() && p.Gateway.Addr() == a && n.hasGateway() {
+		if p.Gateway.IsValid() && p.Gateway.Addr() == a && n.route(a.Is6()) == a {
 			return fmt.Errorf("address %s: %w by the network's gateway; choose another", a, ErrTaken)
 		}
 		if p.Subnet.Contains(a) {
@@ -214,28 +214,41 @@ func (n network) holds(a netip.Addr) error {
 	return fmt.Errorf("address %s: outside of the network's subnets %v; choose one inside", a, subnets)
 }
 
-// hasGateway says whether the host takes part in the network.
-func (n network) hasGateway() bool { return !n.Internal && len(n.gateways()) > 0 }
+// mode is how one family meets the world outside: one of config's modes.
+func (n network) mode(v6 bool) string {
+	switch {
+	case n.Internal:
+		return config.ModeIsolated
+	case v6:
+		return n.opts.Outside.Mode6
+	}
+	return n.opts.Outside.Mode4
+}
 
-// gateways are the gateway's addresses, one per family at most where IPAM gave several pools.
+// hasGateway says whether the host takes part in the network.
+func (n network) hasGateway() bool { return len(n.gateways()) > 0 }
+
+// gateways are the addresses that IPAM gave the gateway, in the families in which the host is the gateway.
 func (n network) gateways() []netip.Prefix {
 	var out []netip.Prefix
 	for _, p := range n.Pools {
-		if p.Gateway.IsValid() {
+		if mode := n.mode(p.Subnet.Addr().Is6()); p.Gateway.IsValid() && n.opts.Outside.Gateway == config.GatewayOVS &&
+			mode != config.ModeIsolated && mode != config.ModeFlat {
 			out = append(out, p.Gateway)
 		}
 	}
 	return out
 }
 
-// gateway is the default route for containers in one family; the zero Addr where there is none.
-func (n network) gateway(v6 bool) netip.Addr {
-	if !n.hasGateway() {
+// route is the default route for containers in one family: to the host, or in flat mode to a router that has the
+// gateway's address; the zero Addr where there is none.
+func (n network) route(v6 bool) netip.Addr {
+	if mode := n.mode(v6); mode == config.ModeIsolated || n.opts.Outside.Gateway != config.GatewayOVS {
 		return netip.Addr{}
 	}
-	for _, g := range n.gateways() {
-		if g.Addr().Is6() == v6 {
-			return g.Addr()
+	for _, p := range n.Pools {
+		if p.Gateway.IsValid() && p.Gateway.Addr().Is6() == v6 {
+			return p.Gateway.Addr()
 		}
 	}
 	return netip.Addr{}

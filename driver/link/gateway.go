@@ -24,6 +24,8 @@ type Gateway struct {
 	MTU int
 	// Addresses are the link's global addresses, all of them, with the length of their subnet.
 	Addresses []netip.Prefix
+	// ForeignIPv4 leaves the link's IPv4 addresses to somebody else: none is removed.
+	ForeignIPv4 bool
 }
 
 func (g Gateway) check() error {
@@ -109,15 +111,16 @@ func (l *Links) setGateway(ctx context.Context, c *conn, g Gateway) error {
 	if g.ipv6() {
 		want = append(want, linkLocal(g.MAC))
 	}
-	return c.fixAddresses(ctx, k, want)
+	return c.fixAddresses(ctx, k, want, g.ForeignIPv4)
 }
 
 // addressRounds is how often addresses are listed until none is to be removed.
 const addressRounds = 8
 
 // fixAddresses gives a link exactly the addresses wanted. Those that stay are
-// not touched, so that connections over them go on.
-func (c *conn) fixAddresses(ctx context.Context, k netlink.Link, want []netip.Prefix) error {
+// not touched, so that connections over them go on; IPv4 addresses that are
+// others' to assign stay too.
+func (c *conn) fixAddresses(ctx context.Context, k netlink.Link, want []netip.Prefix, foreign4 bool) error {
 	var have []netip.Prefix
 	for removed, rounds := true, 0; removed; rounds++ {
 		if rounds == addressRounds {
@@ -132,6 +135,9 @@ func (c *conn) fixAddresses(ctx context.Context, k netlink.Link, want []netip.Pr
 		have = have[:0]
 		for _, a := range all {
 			p := prefixOf(a)
+			if foreign4 && p.Addr().Is4() && !slices.Contains(want, p) {
+				continue
+			}
 			// An IPv6 address that is still being examined, or failed, is no use.
 			if slices.Contains(want, p) && a.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0 {
 				have = append(have, p)
@@ -177,7 +183,7 @@ func (l *Links) ClearGateway(ctx context.Context, name string) error {
 		}
 		err = l.fixIPv6(name, false)
 		if err == nil {
-			err = c.fixAddresses(ctx, k, nil)
+			err = c.fixAddresses(ctx, k, nil, false)
 		}
 		if gone(err) {
 			return nil

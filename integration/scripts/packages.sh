@@ -21,7 +21,7 @@ want_busybox() {
 }
 
 want_engine() {
-	docker version >/dev/null 2>&1 || want docker.io dockerd
+	docker version >/dev/null 2>&1 || { want docker.io dockerd; want debootstrap debootstrap; }
 	want docker.io docker
 }
 
@@ -34,12 +34,15 @@ demo)
 	want_busybox
 	want_engine
 	want openvswitch-switch ovs-vswitchd
+	want nftables nft
 	want iproute2 ip
 	;;
 test)
 	want_busybox
 	want docker.io dockerd
 	want docker.io docker
+	want debootstrap debootstrap
+	want nftables nft
 	want openvswitch-switch ovs-vswitchd
 	want iproute2 ip
 	want iptables iptables-save

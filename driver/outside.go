@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/ovsnet/ovsnet/config"
+	"github.com/ovsnet/ovsnet/driver/api"
+	"github.com/ovsnet/ovsnet/driver/nat"
+)
+
+// outside is the network as the firewall sees it. others are searched for the peers it names.
+func (n network) outside(others map[string]network) nat.Network {
+	o := n.opts.Outside
+	out := nat.Network{
+		ID: n.ID, Bridge: n.Bridge, ClampMSS: o.ClampMSS,
+		IPv4: nat.Family{Mode: nat.Mode(n.mode(false)), Masquerade: o.Masquerade, HostBinding: o.HostBinding4},
+		IPv6: nat.Family{Mode: nat.Mode(n.mode(true)), Masquerade: o.Masquerade, HostBinding: o.HostBinding6},
+	}
+	for _, p := range n.Pools {
+		f := &out.IPv4
+		if p.Subnet.Addr().Is6() {
+			f = &out.IPv6
+		}
+		f.Subnets = append(f.Subnets, p.Subnet)
+		if !f.Gateway.IsValid() && p.Gateway.IsValid() && (!o.InhibitIPv4 || p.Gateway.Addr().Is6()) {
+			f.Gateway = p.Gateway.Addr()
+		}
+	}
+	for _, f := range []*nat.Family{&out.IPv4, &out.IPv6} {
+		if f.Mode == config.ModeFlat { // the host is no part of it
+			*f = nat.Family{Mode: nat.ModeIsolated, Subnets: f.Subnets}
+		}
+	}
+	for id, other := range others {
+		if id != n.ID && slices.ContainsFunc(o.Peers, func(p string) bool { return strings.HasPrefix(id, p) || other.Bridge == p }) {
+			out.Peers = append(out.Peers, id)
+		}
+	}
+	slices.Sort(out.Peers)
+	return out
+}
+
+// openOutside lets the network meet the world outside as its mode says. Networks that name peers are told again: the
+// new one may be who they mean.
+func (d *Driver) openOutside(ctx context.Context, n network) error {
+	d.mu.Lock()
+	all := maps.Clone(d.world.networks)
+	d.mu.Unlock()
+	all[n.ID] = n
+	var errs []error
+	for id, other := range all {
+		if id == n.ID || len(other.opts.Outside.Peers) > 0 {
+			errs = append(errs, d.ensureOutside(ctx, other, all))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (d *Driver) ensureOutside(ctx context.Context, n network, all map[string]network) error {
+	if !n.hasGateway() {
+		return nil
+	}
+	if d.fw == nil {
+		return fmt.Errorf("network %s: %w", short(n.ID), d.fwErr)
+	}
+	if err := d.fw.EnsureNetwork(ctx, n.outside(all)); err != nil {
+		return fmt.Errorf("network %s: %w", short(n.ID), err)
+	}
+	return nil
+}
+
+// closeOutside takes back what openOutside did.
+func (d *Driver) closeOutside(ctx context.Context, n network) error {
+	if d.fw == nil {
+		return nil
+	}
+	if err := d.fw.RemoveNetwork(ctx, n.ID); err != nil {
+		return fmt.Errorf("network %s: %w", short(n.ID), err)
+	}
+	return nil
+}
+
+// ProgramExternalConnectivity publishes the endpoint's ports, instead of any that an earlier call published.
+func (o *door) ProgramExternalConnectivity(ctx context.Context, r api.ProgramExternalConnectivityRequest) error {
+	d := o.d
+	unlock, err := d.lockEndpoint(ctx, r.NetworkID, r.EndpointID)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	n, e, err := d.find(r.NetworkID, r.EndpointID)
+	if err != nil {
+		return err
+	}
+	if len(r.PortBindings) == 0 {
+		return d.unpublish(ctx, e.ID)
+	}
+	if !n.hasGateway() {
+		return fmt.Errorf("endpoint %s: network %s has no gateway on this host to publish ports by; leave out --publish", short(e.ID), short(n.ID))
+	}
+	ports := make([]nat.Port, 0, len(r.PortBindings))
+	for _, b := range r.PortBindings {
+		ports = append(ports, nat.Port{
+			Proto: b.Proto, HostIP: b.HostIP, HostPort: b.HostPort, HostPortEnd: b.HostPortEnd, Target: b.IP, TargetPort: b.Port,
+		})
+	}
+	return d.publish(ctx, n, e, ports)
+}
+
+// RevokeExternalConnectivity withdraws the endpoint's ports. Engines do not always say it: Leave does the same.
+func (o *door) RevokeExternalConnectivity(ctx context.Context, r api.RevokeExternalConnectivityRequest) error {
+	unlock, err := o.d.lockEndpoint(ctx, r.NetworkID, r.EndpointID)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return o.d.unpublish(ctx, r.EndpointID)
+}
+
+// publish makes the endpoint's ports those given and writes down which host ports they got.
+func (d *Driver) publish(ctx context.Context, n network, e endpoint, ports []nat.Port) error {
+	if d.fw == nil {
+		return fmt.Errorf("endpoint %s: %w", short(e.ID), d.fwErr)
+	}
+	stand, err := d.fw.Publish(ctx, nat.Endpoint{ID: e.ID, Network: n.ID, Addrs: e.hosts(), Ports: ports})
+	if err != nil {
+		return fmt.Errorf("endpoint %s: %w", short(e.ID), err)
+	}
+	kept := make([]nat.Port, 0, len(stand))
+	for _, p := range stand {
+		k := nat.Port{Proto: p.Proto, HostPort: p.HostPort, Target: p.Target.Addr(), TargetPort: p.Target.Port()}
+		if p.HostPort != 0 {
+			k.HostIP = p.HostIP
+		}
+		kept = append(kept, k)
+	}
+	if err = d.journal.savePorts(e.ID, kept); err != nil {
+		d.undo(ctx, "ports of endpoint "+short(e.ID), func(ctx context.Context) error { return d.fw.Unpublish(ctx, e.ID) })
+	}
+	return err
+}
+
+// unpublish withdraws the endpoint's ports.
+func (d *Driver) unpublish(ctx context.Context, endpointID string) error {
+	var err error
+	if d.fw != nil {
+		err = d.fw.Unpublish(ctx, endpointID)
+	}
+	return errors.Join(err, d.journal.removePorts(endpointID))
+}
+
+// published tells of the endpoint's ports in docker ps's words.
+func (d *Driver) published(endpointID string) []string {
+	if d.fw == nil {
+		return nil
+	}
+	var out []string
+	for _, p := range d.fw.Published(endpointID) {
+		out = append(out, p.String())
+	}
+	return out
+}
+
+// hosts are the endpoint's addresses without their subnets.
+func (e endpoint) hosts() []netip.Addr {
+	out := make([]netip.Addr, 0, len(e.Addresses))
+	for _, a := range e.Addresses {
+		out = append(out, a.Addr())
+	}
+	return out
+}
+
+// compareOutside makes the firewall what it should be. What an earlier run of ours published is published again, on
+// the same host ports.
+func (l *loop) compareOutside(ctx context.Context, w world) error {
+	d := l.d
+	if d.fw == nil {
+		return nil
+	}
+	var errs []error
+	for _, n := range w.networks {
+		if n.settled {
+			errs = append(errs, d.ensureOutside(ctx, n, w.networks))
+		}
+	}
+	saved, err := d.journal.loadPorts()
+	errs = append(errs, err)
+	for id, ports := range saved {
+		e, ok := w.endpoints[id]
+		n := w.networks[e.Network]
+		switch {
+		case !ok:
+			errs = append(errs, l.forgetPorts(id))
+		case n.settled && e.attached && len(d.fw.Published(id)) == 0:
+			_, err = d.fw.Publish(ctx, nat.Endpoint{ID: id, Network: n.ID, Addrs: e.hosts(), Ports: ports})
+			errs = append(errs, err)
+		}
+	}
+	repaired, err := d.fw.Audit(ctx)
+	l.count("firewall", repaired)
+	if repaired > 0 {
+		l.log.Info("firewall repaired", "changes", repaired)
+	}
+	return errors.Join(append(errs, err)...)
+}
+
+// forgetPorts removes what is kept of the ports of an endpoint that no longer exists, unless a verb has since begun to
+// work on it.
+func (l *loop) forgetPorts(endpointID string) error {
+	unlock, ok := l.d.locks.try(endpointKey(endpointID))
+	if !ok {
+		return nil
+	}
+	defer unlock()
+	l.d.mu.Lock()
+	_, known := l.d.world.endpoints[endpointID]
+	l.d.mu.Unlock()
+	if known {
+		return nil
+	}
+	return l.d.journal.removePorts(endpointID)
+}
