@@ -163,7 +163,7 @@ func (l *loop) compareBridge(ctx context.Context, w world, n network) error {
 	b.objects = map[string]flows.Compiled{}
 	b.take(changes)
 	repaired, err := b.sync(ctx)
-	l.watchConn(ctx, b)
+	l.watchConn(b)
 	if err != nil {
 		b.unsure = true
 		return fmt.Errorf("bridge %s: %w", n.Bridge, err)

@@ -71,6 +71,9 @@ func (o *door) CreateEndpoint(ctx context.Context, r api.CreateEndpointRequest) 
 	case len(e.MAC) == 0:
 		return none, fmt.Errorf("endpoint %s: has neither address nor MAC; give one of --ip, --ip6, --mac-address", short(e.ID))
 	}
+	if err = d.evict(ctx, e); err != nil {
+		return none, err
+	}
 	n, e, fresh, err := d.enterEndpoint(e)
 	if err != nil {
 		return none, err
@@ -90,6 +93,44 @@ func (o *door) CreateEndpoint(ctx context.Context, r api.CreateEndpointRequest) 
 		answer.Interface.MAC = e.MAC
 	}
 	return answer, nil
+}
+
+// evict removes endpoints that have a new one's addresses or MAC and that no container holds any more: Docker forgot to
+// delete them, or was killed before it could.
+func (d *Driver) evict(ctx context.Context, e endpoint) error {
+	d.mu.Lock()
+	n := d.world.networks[e.Network]
+	var olds []endpoint
+	for _, id := range n.holders(e) {
+		olds = append(olds, d.world.endpoints[id])
+	}
+	d.mu.Unlock()
+	for _, old := range olds {
+		dead, err := d.abandoned(ctx, old)
+		if err != nil || !dead {
+			return err
+		}
+		unlock, free := d.locks.try(endpointKey(old.ID))
+		if !free {
+			return nil
+		}
+		d.log.Warn("endpoint without a container: removing it for the one that has its address now", "endpoint", short(old.ID), "by", short(e.ID))
+		err = errors.Join(d.unpublish(ctx, old.ID), d.release(ctx, n, old))
+		unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// abandoned says whether the container's end of an endpoint is gone, or back with us.
+func (d *Driver) abandoned(ctx context.Context, e endpoint) (bool, error) {
+	_, exists, err := d.links.Index(ctx, e.Link)
+	if err != nil || !exists {
+		return err == nil, err
+	}
+	return d.links.PeerPresent(ctx, e.Link)
 }
 
 // enterEndpoint takes an endpoint into the world; fresh says that it was not there before.

@@ -130,12 +130,10 @@ func (d *Driver) reachable(ctx context.Context) error {
 	return d.ovs.Wait(ctx)
 }
 
-// undoTimeout bounds the cleaning up after a verb that failed, which must go on when the verb's own time is over.
-const undoTimeout = 10 * time.Second
-
-// undo runs the cleaning up of a verb that failed. Its errors are logged alone: the audit finishes what it leaves.
+// undo runs the cleaning up of a verb that failed, which must go on when the verb's own time is over. Its errors are
+// logged alone: the audit finishes what it leaves.
 func (d *Driver) undo(ctx context.Context, what string, f func(ctx context.Context) error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.cfg.VerbTimeout*2/5)
 	defer cancel()
 	if err := f(ctx); err != nil {
 		d.log.Warn("undo left to the audit", "what", what, "err", err)

@@ -34,7 +34,8 @@ type loop struct {
 	d       *Driver
 	log     *slog.Logger
 	changes chan *change
-	lost    chan string // names of bridges whose OpenFlow connection ended
+	lost    chan string   // names of bridges whose OpenFlow connection ended
+	stop    chan struct{} // closed when run ends
 	bridges map[string]*bridge
 	watch   sync.WaitGroup
 	coming  coming
@@ -48,6 +49,7 @@ func newLoop(d *Driver) *loop {
 		// Unbuffered would do; the room lets verbs queue up while a pass is under way without a goroutine each.
 		changes: make(chan *change, 1024),
 		lost:    make(chan string),
+		stop:    make(chan struct{}),
 	}
 }
 
@@ -58,7 +60,7 @@ func (l *loop) submit(ctx context.Context, c *change) ([]ovsdb.Result, error) {
 	select {
 	case l.changes <- c:
 	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting for earlier changes: %w", ctx.Err())
+		return nil, fmt.Errorf("waiting for earlier changes: %w; check that ovs-vswitchd runs", ctx.Err())
 	}
 	if c.submitted != nil {
 		c.submitted()
@@ -67,7 +69,7 @@ func (l *loop) submit(ctx context.Context, c *change) ([]ovsdb.Result, error) {
 	case err := <-c.done:
 		return c.results, err
 	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting for Open vSwitch: %w", ctx.Err())
+		return nil, fmt.Errorf("waiting for Open vSwitch: %w; check that ovs-vswitchd runs", ctx.Err())
 	}
 }
 
@@ -75,9 +77,8 @@ func (l *loop) submit(ctx context.Context, c *change) ([]ovsdb.Result, error) {
 const redial = 100 * time.Millisecond
 
 func (l *loop) run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
 	defer func() {
-		cancel()
+		close(l.stop)
 		for _, b := range l.bridges {
 			b.close()
 		}
@@ -145,7 +146,7 @@ func (l *loop) gather(ctx context.Context, first *change) []*change {
 
 // pass makes a batch of changes and wakes their verbs.
 func (l *loop) pass(ctx context.Context, batch []*change) {
-	ctx, cancel := context.WithTimeout(ctx, l.d.cfg.VerbTimeout)
+	ctx, cancel := context.WithTimeout(ctx, l.d.cfg.VerbTimeout*3/5) // the rest is for undoing
 	defer cancel()
 
 	var early, late []*change
@@ -248,7 +249,7 @@ func (l *loop) program(ctx context.Context, batch []*change, fail func(*change, 
 	}
 	_ = g.Wait() // the parts report through fail
 	for name := range byBridge {
-		l.watchConn(ctx, l.bridges[name])
+		l.watchConn(l.bridges[name])
 	}
 }
 
@@ -263,7 +264,7 @@ func (l *loop) bridge(name string) *bridge {
 }
 
 // watchConn tells the loop when the connection to a bridge ends. There is one watcher a connection; run waits for it.
-func (l *loop) watchConn(ctx context.Context, b *bridge) {
+func (l *loop) watchConn(b *bridge) {
 	if b == nil || b.conn == nil || b.watched == b.conn {
 		return
 	}
@@ -272,12 +273,12 @@ func (l *loop) watchConn(ctx context.Context, b *bridge) {
 	l.watch.Go(func() {
 		select {
 		case <-done:
-		case <-ctx.Done():
+		case <-l.stop:
 			return
 		}
 		select {
 		case l.lost <- b.name:
-		case <-ctx.Done():
+		case <-l.stop:
 		}
 	})
 }

@@ -196,6 +196,26 @@ func (w world) dropEndpoint(id string) {
 // dropNetwork takes a network out; its endpoints have gone before.
 func (w world) dropNetwork(id string) { delete(w.networks, id) }
 
+// holders are the endpoints of the network, other than e, that have one of e's addresses or its MAC.
+func (n network) holders(e endpoint) []string {
+	if n.used == nil {
+		return nil
+	}
+	var out []string
+	add := func(id string, ok bool) {
+		if ok && id != e.ID && !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	id, ok := n.used.macs[string(e.MAC)]
+	add(id, ok)
+	for _, a := range e.Addresses {
+		id, ok = n.used.addrs[a.Addr()]
+		add(id, ok)
+	}
+	return out
+}
+
 // holds says why an address can't be an endpoint's on this network.
 func (n network) holds(a netip.Addr) error {
 	var subnets []string
