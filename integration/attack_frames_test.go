@@ -68,7 +68,9 @@ func llc(dst, src net.HardwareAddr, payload ...[]byte) []byte {
 }
 
 // vlan puts a tag behind the addresses of a frame.
-func vlan(tpid, tci int, frame []byte) []byte { return cat(frame[:12], be16(tpid), be16(tci), frame[12:]) }
+func vlan(tpid, tci int, frame []byte) []byte {
+	return cat(frame[:12], be16(tpid), be16(tci), frame[12:])
+}
 
 // groupMAC is the MAC of a multicast or broadcast address (RFC 1112, RFC 2464).
 func groupMAC(a netip.Addr) net.HardwareAddr {

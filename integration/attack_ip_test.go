@@ -48,7 +48,9 @@ var ipAttacks = []attack{
 	}},
 	{name: "to the gateway as the victim", row: "spoofed-ip", frame: func(c cast) []byte { return udp4(c.a.mac, c.g.mac, c.v.ip, c.g.ip, 4000, 53, nil) }},
 
-	{name: "first fragment", row: "own-address", to: theVictim, why: "own address, and its ports can be seen", frame: func(c cast) []byte { return c.from4(c.a.ip, protoUDP, moreFragments, datagram(4000, 4001, make([]byte, 24))) }},
+	{name: "first fragment", row: "own-address", to: theVictim, why: "own address, and its ports can be seen", frame: func(c cast) []byte {
+		return c.from4(c.a.ip, protoUDP, moreFragments, datagram(4000, 4001, make([]byte, 24)))
+	}},
 	{name: "later fragment", row: "own-address", to: theVictim, why: "own address; its first fragment was judged", frame: func(c cast) []byte { return c.from4(c.a.ip, protoUDP, laterOffset, make([]byte, 24)) }},
 	{name: "first fragment as the victim", row: "spoofed-ip", frame: func(c cast) []byte { return c.from4(c.v.ip, protoUDP, moreFragments, talk) }},
 	{name: "later fragment as the victim", row: "spoofed-ip", frame: func(c cast) []byte { return c.from4(c.v.ip, protoUDP, laterOffset, make([]byte, 24)) }},

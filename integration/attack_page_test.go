@@ -32,7 +32,7 @@ func checkPage(t *testing.T, part, text string) {
 	if !*updatePages {
 		t.Fatalf("%s is not what the tests hold; go test ./integration -run %s -update", isolationPage, t.Name())
 	}
-	if err := os.WriteFile(isolationPage, []byte(head+begin+text+end+tail), 0o644); err != nil { //nolint:gosec // a page for all
+	if err := os.WriteFile(isolationPage, []byte(head+begin+text+end+tail), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -74,10 +74,14 @@ func (s *stage) addGateway(tb testing.TB) {
 	s.gateway.meet(tb, s.h.Path(socket))
 }
 
-// add runs a container on the network; args are options of docker run.
-func (s *stage) add(tb testing.TB, name string, args ...string) *actor {
+// add runs a container on the network with the options of its port.
+func (s *stage) add(tb testing.TB, name string, options ...string) *actor {
 	tb.Helper()
-	s.h.Container(tb, name, append([]string{"--network=" + s.network}, args...)...)
+	network := "--network=name=" + s.network
+	for _, o := range options {
+		network += ",\"driver-opt=" + o + "\""
+	}
+	s.h.Container(tb, name, network, "--cap-add=NET_ADMIN")
 	return s.adopt(tb, name, "eth0")
 }
 
@@ -174,25 +178,24 @@ func (a *actor) until(tb testing.TB, text string) [][]byte {
 }
 
 // settle waits until the switch has dealt with all that the sender sent, and returns what arrived meanwhile, by the
-// actors' names. It has every actor hear a broadcast of the sender's, twice, because the switch may send what it took
-// in at the same time in another order, and the sender hear the first actor's answer. The frames of settle itself are
-// not among those returned.
+// actors' names. The relay, the first of the hearers, must be one whom the sender can reach; it has to hear the sender
+// twice, because the switch may send what it took in at the same time in another order. Then it tells everybody, the
+// sender too, who must hear it. The frames that settle itself sends to hearers are not among those returned.
 func (s *stage) settle(tb testing.TB, sender *actor, hearers ...*actor) map[string][][]byte {
 	tb.Helper()
+	relay := hearers[0]
 	got := map[string][][]byte{}
 	for range 2 {
 		s.turn++
 		end := fmt.Sprintf("ovsnet-end-%08d;", s.turn)
-		sender.send(tb, udp4(sender.mac, everyone, sender.ip, limitedBroadcast, 9, 9, []byte(end)))
-		for _, a := range hearers {
-			got[a.name] = append(got[a.name], a.until(tb, end)...)
-		}
+		// An answer that nobody asked for makes no host say anything.
+		sender.send(tb, ether(relay.mac, sender.mac, etherIPv4, ip4(sender.ip, relay.ip, protoICMP, 0, icmp(0, 0, []byte(end)))))
+		got[relay.name] = append(got[relay.name], relay.until(tb, end)...)
 	}
-	if len(hearers) > 0 {
-		back := fmt.Sprintf("ovsnet-back-%08d;", s.turn)
-		a := hearers[0]
-		a.send(tb, udp4(a.mac, sender.mac, a.ip, sender.ip, 9, 9, []byte(back)))
-		got[sender.name] = sender.until(tb, back)
+	back := fmt.Sprintf("ovsnet-back-%08d;", s.turn)
+	relay.send(tb, udp4(relay.mac, everyone, relay.ip, limitedBroadcast, 9, 9, []byte(back)))
+	for _, a := range append([]*actor{sender}, hearers[1:]...) {
+		got[a.name] = a.until(tb, back)
 	}
 	return got
 }
