@@ -3,6 +3,7 @@
 package nat
 
 import (
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -148,6 +149,18 @@ func TestNoLegacyTables(t *testing.T) {
 	if tables := sh(t, "nft list tables"); tables != "table inet ovsnet\n" {
 		t.Errorf("tables: %s", tables)
 	}
+	t.Log("another owner has a table of its own")
+	f, err := New(Options{Owner: "lab", Log: slog.New(slog.DiscardHandler)})
+	must(t, err)
+	defer closing(f)
+	n := l.nets["network1"]
+	n.Bridge = "gw9"
+	must(t, f.EnsureNetwork(l.ctx, n))
+	if tables := sh(t, "nft list tables"); tables != "table inet ovsnet\ntable inet ovsnet-lab\n" {
+		t.Errorf("tables: %s", tables)
+	}
+	must(t, f.RemoveNetwork(l.ctx, n.ID))
+	l.clean()
 }
 
 // TestProblems: what stands in our way and is not ours to change is said, with a way out.
@@ -177,11 +190,11 @@ func TestProblems(t *testing.T) {
 		t.Errorf("state: %+v", s)
 	}
 	must(t, l.f.EnsureNetwork(l.ctx, l.nets["network1"]))
-	if n := strings.Count(l.log.String(), "problem="); n != 3 {
-		t.Errorf("%d problems in the log, want 3:\n%s", n, l.log)
+	if n := strings.Count(l.log.String(), "problem="); n != 4 { // and firewalld, which is not on the bus
+		t.Errorf("%d problems in the log, want 4:\n%s", n, l.log)
 	}
 	l.clean()
-	if n := strings.Count(l.log.String(), "problem="); n != 3 {
+	if n := strings.Count(l.log.String(), "problem="); n != 4 {
 		t.Errorf("said again: %d problems in the log", n)
 	}
 }

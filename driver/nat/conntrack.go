@@ -64,7 +64,7 @@ func (m stale) MatchConntrackFlow(c *netlink.ConntrackFlow) bool {
 	by, _ := netip.AddrFromSlice(c.Reverse.SrcIP)
 	to, by = to.Unmap(), by.Unmap()
 	for _, b := range m.came { // to the port, but to the host itself or to a container that had it before
-		if c.Forward.DstPort == b.port && b.reaches(to) && m.local[to] &&
+		if c.Forward.DstPort == b.port && b.reaches(to) && (m.local[to] || to.IsLoopback()) &&
 			(by != b.target.Addr() || c.Reverse.SrcPort != b.target.Port()) {
 			return true
 		}

@@ -16,5 +16,15 @@
 // destination before the packet reaches that socket. What translation cannot reach arrives at the socket and is
 // relayed: ::1, IPv6 link-local clients, and an IPv6 host address in front of a container that has IPv4 only.
 //
-// Whatever others do to the firewall (nft flush ruleset, a reload of firewalld, iptables -F), Audit brings back.
+// Where it differs from Docker's bridge, on purpose:
+//   - A host that does not forward is made to, link by link, and the links that were opened do not forward to each
+//     other. Docker turns it on for the host and drops by policy what is not Docker's.
+//   - 127.0.0.1 and the way back to the same network are translated and not relayed by a process. Containers see the
+//     gateway's address in both cases.
+//   - Networks do not reach each other, whatever their gateway mode, nor each other's gateway, unless they are peers.
+//     By an address of the host's they reach published ports, as with Docker.
+//   - A port of SCTP is published also where the kernel has no sockets for SCTP.
+//   - What is relayed ends when the Firewall is closed. What is translated does not.
+//
+// Whatever others do to the firewall (nft flush ruleset, a reload of firewalld, iptables -F), Audit brings back, at once for who listens to Watch.
 package nat

@@ -85,7 +85,7 @@ func onHost(tb testing.TB) bool {
 // relayMetrics reports what the benchmark inside has measured.
 func relayMetrics(b *testing.B, out string) {
 	b.Helper()
-	for _, m := range regexp.MustCompile(`([0-9.]+) (ratio|ms/[a-z0-9_]+)`).FindAllStringSubmatch(out, -1) {
+	for _, m := range regexp.MustCompile(`([0-9.]+) (ratio\w*|ms/\w+)`).FindAllStringSubmatch(out, -1) {
 		var v float64
 		if _, err := fmt.Sscan(m[1], &v); err == nil {
 			b.ReportMetric(v, m[2])
@@ -169,6 +169,7 @@ func newLab(tb testing.TB) *lab {
 	l := &lab{TB: tb, ctx: ctx, log: &logBuffer{}, nets: map[string]Network{}}
 	l.outside = newSpace(tb, "outside")
 	sh(tb, `
+		sysctl -qw net.ipv4.conf.all.rp_filter=1 # the strictest that distributions set
 		sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0 # as with Open vSwitch
 		ip link add eth0 type veth peer name eth0 netns outside
 		ip addr add `+host4+`/24 dev eth0 && ip addr add `+host6+`/64 dev eth0 nodad && ip link set eth0 up

@@ -4,6 +4,7 @@ package nat
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -110,11 +111,33 @@ func BenchmarkPublish(b *testing.B) {
 		slices.Sort(down)
 		return up[len(up)/2], down[len(down)/2]
 	}
+	c := l.container(1, 9)
+	c.serve(80)
+	c.publish("9998:80/tcp")
+	connect := func() time.Duration {
+		var took []time.Duration
+		for range 200 {
+			must(b, l.outside.do(func() error {
+				start := time.Now()
+				k, err := net.Dial("tcp", at(host4, 9998))
+				if err == nil {
+					took = append(took, time.Since(start))
+					closing(k)
+				}
+				return err
+			}))
+		}
+		slices.Sort(took)
+		return took[len(took)/2]
+	}
 	fill(1)
 	up1, down1 := measure()
+	connect1 := connect()
 	fill(1000)
 	up1000, down1000 := measure()
+	connect1000 := connect()
 	b.ReportMetric(float64(up1000)/float64(up1), "ratio")
+	b.ReportMetric(float64(connect1000)/float64(connect1), "ratio_connect")
 	for name, d := range map[string]time.Duration{"publish_1": up1, "publish_1000": up1000, "withdraw_1": down1, "withdraw_1000": down1000} {
 		b.ReportMetric(float64(d.Microseconds())/1000, "ms/"+name)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"syscall"
 )
 
 // publication is what an endpoint has published.
@@ -137,6 +138,17 @@ func (a *attempt) take(ctx context.Context, group []binding, port uint16) error 
 		if err != nil && b.implicit && noFamily(err) && !busy(err) {
 			continue
 		}
+		if fresh {
+			a.fresh = append(a.fresh, h)
+		}
+		if err == nil {
+			held = append(held, h)
+			b.port = h.at.Port()
+			if port == 0 && a.f.table.has(b) {
+				err = syscall.EADDRINUSE // by an endpoint that was not given again yet since the start
+			}
+			port = b.port
+		}
 		if err != nil {
 			for _, h := range a.fresh[before:] {
 				a.f.holds.release(h)
@@ -151,12 +163,6 @@ func (a *attempt) take(ctx context.Context, group []binding, port uint16) error 
 			}
 			return e
 		}
-		if fresh {
-			a.fresh = append(a.fresh, h)
-		}
-		held = append(held, h)
-		port = h.at.Port()
-		b.port = port
 		taken = append(taken, b)
 	}
 	a.next.bindings = append(a.next.bindings, taken...)

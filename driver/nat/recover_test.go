@@ -196,6 +196,13 @@ func TestRestart(t *testing.T) {
 	if now := l.table(); len(now) != len(full) || len(full.without(now)) > 0 {
 		t.Errorf("after a restart: missing %v, too much %v", full.without(now), now.without(full))
 	}
+	t.Log("a free choice leaves alone what was not given again yet")
+	sh(t, "sysctl -qw net.ipv4.ip_local_port_range='8998 9001'")
+	if p, err := l.f.Publish(l.ctx, Endpoint{ID: "new", Network: n1.ID, Addrs: c.ep.Addrs[:1], Ports: []Port{{Proto: TCP, TargetPort: 1}, {Proto: TCP, TargetPort: 2}, {Proto: TCP, TargetPort: 3}}}); err != nil ||
+		slices.ContainsFunc(p, func(p Published) bool { return p.HostPort == 9000 }) {
+		t.Errorf("published: %v, %v", p, err)
+	}
+	must(t, l.f.Unpublish(l.ctx, "new"))
 	must(t, k.say("still there"))
 	t.Log("what nobody gave again goes with the first audit")
 	if n, err := l.f.Audit(l.ctx); n != 2 || err != nil {

@@ -80,11 +80,13 @@ func TestRelayStream(t *testing.T) {
 	}
 	all.Wait()
 	k, err := net.Dial("tcp", "[::1]:8081")
-	must(t, err)
-	defer closing(k)
-	must(t, k.SetDeadline(time.Now().Add(patience)))
-	if n, rerr := k.Read(make([]byte, 1)); !errors.Is(rerr, syscall.ECONNRESET) {
-		t.Errorf("a container that refuses: %d bytes, %v", n, rerr)
+	if err == nil { // the failure may come so early that it is the connection's
+		defer closing(k)
+		must(t, k.SetDeadline(time.Now().Add(patience)))
+		_, err = k.Read(make([]byte, 1))
+	}
+	if !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("a container that refuses: %v", err)
 	}
 	t.Log("withdrawing a port ends what is relayed")
 	open, err := net.Dial("tcp", "[::1]:8080")

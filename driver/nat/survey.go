@@ -17,6 +17,8 @@ type survey struct {
 	// users are the backends that have a chain DOCKER-USER; docker, beside each, the links that Docker cares for.
 	users  []backend
 	docker [][]string
+	// nftUser tells that nft shows a chain DOCKER-USER.
+	nftUser bool
 }
 
 // look finds out about the host. What cannot be found out is a problem, not an error.
@@ -33,6 +35,9 @@ func (f *Firewall) look(ctx context.Context) survey {
 		if err := s.lookIPTables(b); err != nil {
 			s.Problems = append(s.Problems, fmt.Sprintf("%s could not be asked: %v", b.name, err))
 		}
+	}
+	if s.nftUser && !slices.ContainsFunc(s.users, func(b backend) bool { return !b.legacy }) {
+		s.Problems = append(s.Problems, "there is a chain DOCKER-USER, and no iptables to change it with; install the package iptables")
 	}
 	slices.Sort(s.DockerBridges)
 	s.DockerBridges = slices.Compact(s.DockerBridges)
@@ -58,6 +63,7 @@ func (s *survey) lookNFT(ctx context.Context) error {
 		if c == nil {
 			continue
 		}
+		s.nftUser = s.nftUser || c.Name == dockerUser
 		s.Firewalld = s.Firewalld || c.Table == "firewalld"
 		s.DockerNFT = s.DockerNFT || c.Table == "docker-bridges"
 		s.UFW = s.UFW || strings.HasPrefix(c.Name, "ufw-")

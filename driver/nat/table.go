@@ -191,6 +191,17 @@ func (t *table) audit(ctx context.Context, want elements) (int, error) {
 	return broken, nil
 }
 
+// has tells whether the table has a host port already, on any address.
+func (t *table) has(b binding) bool {
+	for _, s := range []string{"4", "6"} {
+		if _, in := t.installed[element{mapPorts + s, join(fmt.Sprint(b.proto), fmt.Sprint(b.port))}]; in {
+			return true
+		}
+	}
+	_, in := t.installed[element{mapPortsAt + suffix(b.hostIP), join(b.hostIP.String(), fmt.Sprint(b.proto), fmt.Sprint(b.port))}]
+	return in
+}
+
 // remove deletes the table.
 func (t *table) remove(ctx context.Context) error {
 	tx := t.nft.NewTransaction()

@@ -3,10 +3,12 @@
 package nat
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +22,9 @@ const (
 	firewalldPath = dbus.ObjectPath("/org/fedoraproject/FirewallD1")
 	firewalldZone = firewalldName + ".zone."
 )
+
+// systemBus is where the bus is when the environment does not say otherwise.
+const systemBus = "unix:path=/run/dbus/system_bus_socket"
 
 // zoneDeadline bounds what we ask of firewalld. It may be busy with a reload.
 const zoneDeadline = 10 * time.Second
@@ -65,7 +70,7 @@ func (s *survey) addZones(z zones) {
 func (z *zones) ensure(ctx context.Context, links []string) (changed int, present bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, zoneDeadline)
 	defer cancel()
-	bus, err := dbus.ConnectSystemBus(dbus.WithContext(ctx))
+	bus, err := dbus.Connect(cmp.Or(os.Getenv("DBUS_SYSTEM_BUS_ADDRESS"), systemBus), dbus.WithContext(ctx))
 	if err != nil {
 		return 0, false, fmt.Errorf("system bus: %w", err)
 	}
