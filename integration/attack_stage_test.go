@@ -64,19 +64,26 @@ func newStage(tb testing.TB, h *integration.Host, driver, network, options strin
 // addGateway watches the network from the host.
 func (s *stage) addGateway(tb testing.TB) {
 	tb.Helper()
+	s.gateway = newActor(tb, "gateway", s.h.Run(tb, "cat /sys/class/net/"+s.bridge+"/address"), s.gateways[0], s.gateways[1])
+	s.lend(tb, s.gateway)
+}
+
+// lend gives an actor on the host the bridge's own interface.
+func (s *stage) lend(tb testing.TB, a *actor) {
+	tb.Helper()
 	probe, err := filepath.Abs("../build/e2e/probe")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s.gateway = newActor(tb, "gateway", s.h.Run(tb, "cat /sys/class/net/"+s.bridge+"/address"), s.gateways[0], s.gateways[1])
 	socket := "/run/" + s.bridge + ".agent"
 	s.h.StartProgram(tb, probe+" agent "+s.bridge+" "+socket)
-	s.gateway.meet(tb, s.h.Path(socket))
+	a.meet(tb, s.h.Path(socket))
 }
 
-// add runs a container on the network with the options of its port.
+// add runs a container on the network, called after both, with the options of its port.
 func (s *stage) add(tb testing.TB, name string, options ...string) *actor {
 	tb.Helper()
+	name = s.network + "-" + name
 	network := "--network=name=" + s.network
 	for _, o := range options {
 		network += ",\"driver-opt=" + o + "\""

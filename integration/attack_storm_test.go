@@ -78,7 +78,7 @@ func TestStorms(t *testing.T) {
 			var most int
 			var wg sync.WaitGroup
 			wg.Go(func() {
-				line := fmt.Sprintf("exec mallory probe flood eth0 %d %d", stormSeconds, stormFrames)
+				line := fmt.Sprintf("exec %s probe flood eth0 %d %d", c.a.name, stormSeconds, stormFrames)
 				sent, err := h.TryDocker(line, storm.frame(c)...)
 				t.Log(sent, err)
 			})
@@ -121,7 +121,7 @@ func pings(tb testing.TB, h *integration.Host, c cast, turn int) <-chan struct{}
 	var wg sync.WaitGroup
 	for _, a := range to {
 		wg.Go(func() {
-			out, err := h.TryExec("victim", fmt.Sprintf("probe ping %s %d 100", a, stormPings))
+			out, err := h.TryExec(c.v.name, fmt.Sprintf("probe ping %s %d 100", a, stormPings))
 			if err != nil || !strings.Contains(out, " 0 lost,") {
 				tb.Errorf("victim to %s: %s %v", a, out, err)
 			}
@@ -136,7 +136,7 @@ func pings(tb testing.TB, h *integration.Host, c cast, turn int) <-chan struct{}
 // knows holds that the victim has been told nothing wrong about its neighbours.
 func (c cast) knows(tb testing.TB, h *integration.Host) {
 	tb.Helper()
-	for line := range strings.Lines(h.Exec(tb, "victim", "ip neigh show dev eth0")) {
+	for line := range strings.Lines(h.Exec(tb, c.v.name, "ip neigh show dev eth0")) {
 		f := strings.Fields(line)
 		at := slices.Index(f, "lladdr")
 		if at < 0 || at+1 >= len(f) {
