@@ -10,7 +10,7 @@ WORKDIR /src
 COPY . .
 ARG VERSION
 RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X main.release=$VERSION" -o /rootfs/ovsnet ./cmd/ovsnet \
- && mkdir -p /rootfs/host/run /rootfs/host/proc/sys /rootfs/run/docker/plugins /rootfs/var/lib/ovsnet /rootfs/tmp
+ && mkdir -p /rootfs/host/run /rootfs/host/proc/sys /rootfs/run/docker/plugins /rootfs/host/var/lib /rootfs/tmp
 
 FROM debian:bookworm-slim AS tools
 RUN apt-get update \

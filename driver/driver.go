@@ -98,6 +98,7 @@ func (d *Driver) Run(ctx context.Context) error {
 	if d.fw != nil {
 		err = errors.Join(err, d.fw.Close())
 	}
+	d.journal.close()
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}

@@ -40,6 +40,13 @@ func openJournal(stateDir string) (*journal, error) {
 	return j, nil
 }
 
+// close removes the folders if nothing is in them, so that nothing remains of an installation without networks.
+func (j *journal) close() {
+	for _, dir := range []string{j.dir, j.ports, filepath.Dir(j.dir)} {
+		_ = os.Remove(dir) // fails, as it should, where something is left
+	}
+}
+
 // load reads every network; an entry that can't be read is an error of its own and is left alone.
 func (j *journal) load() ([]record, []error) {
 	entries, err := os.ReadDir(j.dir)

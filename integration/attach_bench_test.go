@@ -83,6 +83,7 @@ func (e engine) detach(tb testing.TB, i int) {
 
 // attachAll attaches a range of endpoints at once.
 func (e engine) attachAll(tb testing.TB, from, to int) {
+	tb.Helper()
 	var wg sync.WaitGroup
 	for i := from; i < to; i++ {
 		wg.Go(func() { e.attach(tb, i) })
@@ -145,7 +146,8 @@ func set(values ...any) []any { return []any{"set", values} }
 
 func (f *floor) attach(tb testing.TB, name string) {
 	tb.Helper()
-	veth := netlink.NewVeth(netlink.LinkAttrs{Name: name, TxQLen: 1000, Flags: net.FlagUp})
+	veth := netlink.NewVeth(netlink.NewLinkAttrs())
+	veth.Name, veth.Flags = name, net.FlagUp
 	veth.PeerName = "p" + name
 	if err := f.links.LinkAdd(veth); err != nil {
 		tb.Fatal(err)
@@ -270,4 +272,3 @@ func residentKiB(tb testing.TB, h *integration.Host) int {
 	}
 	return kib
 }
-

@@ -13,10 +13,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"github.com/ovsnet/ovsnet/integration/ovstest"
 )
 
 // State is what a machine or a host has, as sorted lines that begin with the
@@ -63,15 +66,33 @@ func (h *Host) Snapshot(tb testing.TB) State {
 	}
 	for _, dir := range []string{
 		"/run/docker/plugins", "/run/openvswitch", "/run/ovsnet", "/var/lib/ovsnet", "/etc/ovsnet", "/etc/docker",
-		"/var/lib/docker/plugins/*/propagated-mount",
 	} {
 		s = append(s, files(tb, h.Path(""), dir)...)
 	}
 	s = append(s, mountPoints(tb, fmt.Sprintf("/proc/%d/mountinfo", h.pid))...)
-	s = append(s, lines("process", h.Run(tb, "ps -eo args="))...)
+	s = append(s, lines("process", h.processes(tb))...)
 	s = slices.DeleteFunc(s, func(line string) bool { return strings.HasPrefix(line, "process ps ") })
 	slices.Sort(s)
 	return s
+}
+
+// processes lists what runs on the host, when none of the driver's short-lived firewall commands does.
+func (h *Host) processes(tb testing.TB) string {
+	tb.Helper()
+	var text string
+	err := ovstest.Poll(5*time.Second, func() error {
+		text = h.Run(tb, "ps -eo args=")
+		for line := range strings.Lines(text) {
+			if strings.HasPrefix(line, "nft ") || strings.Contains(line, "/iptables-") || strings.Contains(line, "/ip6tables-") {
+				return fmt.Errorf("still runs: %s", line)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		tb.Log(err) // it stands in the snapshot, for the comparison to find
+	}
+	return text
 }
 
 // Machine is the state of the machine that must not notice the lab: its root

@@ -41,7 +41,9 @@ func listen(path, group string) (net.Listener, error) {
 		}
 		opts = append(opts, sockets.WithChown(-1, gid))
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // the engine's own mode for it
+	_, err := os.Stat(filepath.Dir(path)) //nolint:gosec // the operator chose the path
+	ownDir := errors.Is(err, fs.ErrNotExist)
+	if err = os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // the engine's own mode for it
 		return nil, err
 	}
 	lock, err := takeLock(path + ".lock")
@@ -63,7 +65,7 @@ func listen(path, group string) (net.Listener, error) {
 	if err != nil {
 		return nil, errors.Join(err, l.Close(), lock.release())
 	}
-	return &listener{Listener: l, path: path, made: made, lock: lock}, nil
+	return &listener{Listener: l, path: path, made: made, lock: lock, ownDir: ownDir}, nil
 }
 
 // checkFree looks at what is at path. The lock keeps a second ovsnet away,
@@ -110,8 +112,10 @@ type listener struct {
 	path string
 	made fs.FileInfo
 	lock *fileLock
-	once sync.Once
-	err  error
+	// ownDir says that the folder was not there before us.
+	ownDir bool
+	once   sync.Once
+	err    error
 }
 
 // Close stops listening, removes the socket and lets the next process in.
@@ -122,6 +126,9 @@ func (l *listener) Close() error {
 			err = os.Remove(l.path)
 		}
 		l.err = errors.Join(l.Listener.Close(), err, l.lock.release())
+		if l.ownDir {
+			_ = os.Remove(filepath.Dir(l.path)) // fails, as it should, where somebody put something beside it
+		}
 	})
 	return l.err
 }

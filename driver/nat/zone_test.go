@@ -38,7 +38,10 @@ func background(tb testing.TB, name string, args ...string) {
 // TestFirewalld: firewalld rejects what comes from links it does not know; ours are put into a zone that passes, are
 // there again after a reload and a restart of ours, and leave it with their network.
 func TestFirewalld(t *testing.T) {
-	ovstest.NeedTool(t, "firewalld", "firewalld")
+	// Not NeedTool: installing firewalld would hand this machine's own firewall to it.
+	if _, err := exec.LookPath("firewalld"); err != nil {
+		t.Skip("no firewalld here, and tests must not install it: it would take the machine's firewall over")
+	}
 	ovstest.NeedTool(t, "dbus-daemon", "dbus-daemon")
 	if !onHost(t) {
 		return
