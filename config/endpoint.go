@@ -24,8 +24,8 @@ type Endpoint struct {
 	Isolated bool
 	// Promiscuous lets the port talk to every port of its network, whatever else says no.
 	Promiscuous bool
-	// BroadcastRate is the number of broadcast frames a second that the port may send, 0 for any number; nil: the
-	// network's.
+	// BroadcastRate is the number of broadcast and multicast frames a second that the port may send, 0 for any number;
+	// nil: the network's.
 	BroadcastRate *uint32
 
 	// Raw holds the options as they were given.
@@ -95,7 +95,7 @@ var endpointTable = []row[Endpoint]{
 	{
 		Option: Option{
 			Key: "ovs.port.broadcast_rate", Type: "frames a second", Default: "the network's ovs.bridge.broadcast_rate",
-			Doc: "How many broadcast frames a second the port may send; 0 is no limit.",
+			Doc: "How many broadcast and multicast frames a second the port may send; 0 is no limit.",
 		},
 		set: func(e *Endpoint, v string) error {
 			rate, err := parseRate(v)

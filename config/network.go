@@ -21,7 +21,7 @@ type Network struct {
 	ICC bool
 	// McastSnooping sends multicast only to ports that asked for it by IGMP or MLD.
 	McastSnooping bool
-	// BroadcastRate is the number of broadcast frames a second that each port may send; 0: any number.
+	// BroadcastRate is the number of broadcast and multicast frames a second that each port may send; 0: any number.
 	BroadcastRate uint32
 	// Outside says how the network meets the world outside.
 	Outside Outside
@@ -39,9 +39,9 @@ type Network struct {
 	Ignored []string
 }
 
-// DefaultBroadcastRate is the number of broadcast frames a second that a port may send when no option says
-// another: far above what address resolution needs, far below what wakes every neighbour.
-const DefaultBroadcastRate = 1000
+// DefaultBroadcastRate is the number of broadcast and multicast frames a second that a port may send when no option
+// says another: room for a video stream of 50 Mbit/s, and an end to storms.
+const DefaultBroadcastRate = 5000
 
 // DefaultIfPrefix is the first part of an interface's name in a container when no option says another.
 const DefaultIfPrefix = "eth"
@@ -99,7 +99,7 @@ var networkTable = append([]row[Network]{
 	{
 		Option: Option{
 			Key: "ovs.bridge.broadcast_rate", Type: "frames a second", Default: fmt.Sprint(DefaultBroadcastRate),
-			Doc: "How many broadcast frames a second each port may send, unless ovs.port.broadcast_rate says another number; 0 is no limit.",
+			Doc: "How many broadcast and multicast frames a second each port may send, unless ovs.port.broadcast_rate says another number; 0 is no limit.",
 		},
 		set: func(n *Network, v string) (err error) { n.BroadcastRate, err = parseRate(v); return err },
 	},
