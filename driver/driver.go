@@ -50,7 +50,7 @@ type Driver struct {
 }
 
 // New reads the journal and prepares a driver; nothing outside is touched before Run.
-func New(o Options) (*Driver, error) {
+func New(ctx context.Context, o Options) (*Driver, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -70,7 +70,7 @@ func New(o Options) (*Driver, error) {
 		restored: make(chan struct{}),
 		world:    newWorld(),
 	}
-	if d.fw, d.fwErr = nat.New(nat.Options{Owner: o.Config.Owner, ProcSys: o.Config.ProcSys, Log: o.Log}); d.fwErr != nil {
+	if d.fw, d.fwErr = nat.New(ctx, nat.Options{Owner: o.Config.Owner, ProcSys: o.Config.ProcSys, Log: o.Log}); d.fwErr != nil {
 		d.fw = nil
 		o.Log.Warn("no firewall: networks that need one will be refused", "err", d.fwErr)
 	}

@@ -85,7 +85,7 @@ func serve(ctx context.Context, cfg config.Daemon, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	d, err := driver.New(driver.Options{Config: cfg, Log: log, Version: version()})
+	d, err := driver.New(ctx, driver.Options{Config: cfg, Log: log, Version: version()})
 	if err != nil {
 		return errors.Join(err, closeAll(listeners))
 	}

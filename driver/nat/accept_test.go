@@ -150,7 +150,7 @@ func TestNoLegacyTables(t *testing.T) {
 		t.Errorf("tables: %s", tables)
 	}
 	t.Log("another owner has a table of its own")
-	f, err := New(Options{Owner: "lab", Log: slog.New(slog.DiscardHandler)})
+	f, err := New(t.Context(), Options{Owner: "lab", Log: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	defer closing(f)
 	n := l.nets["network1"]

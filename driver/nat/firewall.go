@@ -56,7 +56,7 @@ type Firewall struct {
 }
 
 // New looks for nft and the right to use it. It changes nothing.
-func New(o Options) (*Firewall, error) {
+func New(ctx context.Context, o Options) (*Firewall, error) {
 	name := owner
 	if o.Owner != "" && o.Owner != owner {
 		name += "-" + o.Owner
@@ -71,7 +71,7 @@ func New(o Options) (*Firewall, error) {
 	if err != nil {
 		return nil, err
 	}
-	version, err := runNFT(context.Background(), "--version")
+	version, err := runNFT(ctx, "--version")
 	if err != nil {
 		return nil, err
 	}

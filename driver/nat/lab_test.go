@@ -182,7 +182,7 @@ func newLab(tb testing.TB) *lab {
 // firewall opens a Firewall, as a start of the plugin does.
 func (l *lab) firewall() *Firewall {
 	l.Helper()
-	f, err := New(Options{Log: slog.New(slog.NewTextHandler(l.log, nil))})
+	f, err := New(context.Background(), Options{Log: slog.New(slog.NewTextHandler(l.log, nil))})
 	must(l, err)
 	l.Cleanup(func() { must(l, f.Close()) })
 	return f
