@@ -60,6 +60,7 @@ func Examine(ctx context.Context, cfg config.Daemon) []Finding {
 	if ok {
 		x.bridges(ctx, snap)
 	}
+	x.firewall(ctx, snap)
 	return x.findings
 }
 

@@ -94,6 +94,9 @@ func (d *Driver) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.ovs.Run(ctx) })
 	g.Go(func() error { return d.loop.run(ctx) })
+	if d.fw != nil {
+		g.Go(func() error { d.watchFirewall(ctx); return nil })
+	}
 	err := g.Wait()
 	if d.fw != nil {
 		err = errors.Join(err, d.fw.Close())

@@ -35,6 +35,7 @@ type loop struct {
 	log     *slog.Logger
 	changes chan *change
 	lost    chan string   // names of bridges whose OpenFlow connection ended
+	touched chan struct{} // somebody else may have changed the host's firewall; one slot
 	stop    chan struct{} // closed when run ends
 	bridges map[string]*bridge
 	watch   sync.WaitGroup
@@ -49,6 +50,7 @@ func newLoop(d *Driver) *loop {
 		// Unbuffered would do; the room lets verbs queue up while a pass is under way without a goroutine each.
 		changes: make(chan *change, 1024),
 		lost:    make(chan string),
+		touched: make(chan struct{}, 1),
 		stop:    make(chan struct{}),
 	}
 }
@@ -101,6 +103,10 @@ func (l *loop) run(ctx context.Context) error {
 			if b, ok := l.bridges[name]; ok && !b.alive() {
 				l.log.Warn("OpenFlow connection lost", "bridge", name)
 				again = l.audit(ctx, "OpenFlow connection lost")
+			}
+		case <-l.touched:
+			if next := l.mendFirewall(ctx); next != nil {
+				again = next
 			}
 		case <-again:
 			again = l.audit(ctx, "unfinished audit")

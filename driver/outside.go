@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ovsnet/ovsnet/config"
 	"github.com/ovsnet/ovsnet/driver/api"
@@ -176,6 +177,38 @@ func (e endpoint) hosts() []netip.Addr {
 		out = append(out, a.Addr())
 	}
 	return out
+}
+
+// watchFirewall tells the loop at once when somebody else has changed the host's firewall.
+func (d *Driver) watchFirewall(ctx context.Context) {
+	err := d.fw.Watch(ctx, func() {
+		select {
+		case d.loop.touched <- struct{}{}:
+		default: // it knows already
+		}
+	})
+	if err != nil {
+		d.log.Warn("changes to the host's firewall are seen by the audit alone", "err", err)
+	}
+}
+
+// mendFirewall repairs the firewall alone. Where that failed it gives the channel that says when to try again.
+func (l *loop) mendFirewall(ctx context.Context) <-chan time.Time {
+	select {
+	case <-l.d.restored:
+	default:
+		return nil // the first audit is still to come
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.d.cfg.VerbTimeout)
+	defer cancel()
+	l.d.mu.Lock()
+	w := l.d.world.snapshot()
+	l.d.mu.Unlock()
+	if err := l.compareOutside(ctx, w); err != nil {
+		l.log.Warn("firewall could not be repaired; trying on", "err", err)
+		return time.After(redial)
+	}
+	return nil
 }
 
 // compareOutside makes the firewall what it should be. What an earlier run of ours published is published again, on

@@ -84,7 +84,7 @@ func TestDoctor(t *testing.T) {
 	for _, want := range []string{
 		`(?m)^ok +settings +can be used$`, `(?m)^note +state folder `, `(?m)^ok +Open vSwitch database +version 3\.1\.0 at `,
 		`(?m)^ok +ovs-vswitchd +answers `, `(?m)^ok +bridges +0 of ovsnet's`, `(?m)^warning +driver socket +nobody answers`,
-		`(?m)^warning +daemon +does not answer`, `-> start the daemon`,
+		`(?m)^(ok|note|warning|fault) +firewall `, `(?m)^warning +daemon +does not answer`, `-> start the daemon`,
 	} {
 		if !regexp.MustCompile(want).MatchString(out) {
 			t.Errorf("%q is not in\n%s", want, out)
@@ -118,7 +118,7 @@ func TestPrintStatus(t *testing.T) {
 		Audit: driver.AuditStatus{Last: at, Repairs: map[string]int{"port": 2, "flow": 1}},
 		Networks: []driver.NetworkStatus{{
 			ID: id, Door: "ovs", Bridge: "br-x", Datapath: "system", MTU: 1500, Subnets: []string{"10.0.0.0/24", "fd00::/64"},
-			Endpoints: []driver.EndpointStatus{{ID: "e" + id, Port: "ovs1", OFPort: 5, MAC: "02:00:00:00:00:01", Addresses: []string{"10.0.0.2/24"}, Attached: true}},
+			Endpoints: []driver.EndpointStatus{{ID: "e" + id, Port: "ovs1", OFPort: 5, MAC: "02:00:00:00:00:01", Addresses: []string{"10.0.0.2/24"}, Attached: true, Published: []string{"0.0.0.0:8080->10.0.0.2:80/tcp", "[::]:8080->10.0.0.2:80/tcp"}}},
 		}},
 	})
 	want := `ovsnet        v1, owner mark ovsnet
@@ -128,8 +128,8 @@ audit         last at 2026-03-04 05:06:07, repaired since the start: 1 flow, 2 p
 NETWORK       BRIDGE  DATAPATH  MTU   DRIVER  SUBNETS                GATEWAYS  ENDPOINTS
 0123456789ab  br-x    system    1500  ovs     10.0.0.0/24,fd00::/64  -         1
 
-ENDPOINT      NETWORK       PORT  OFPORT  MAC                ADDRESSES    ATTACHED
-e0123456789a  0123456789ab  ovs1  5       02:00:00:00:00:01  10.0.0.2/24  yes
+ENDPOINT      NETWORK       PORT  OFPORT  MAC                ADDRESSES    ATTACHED  PORTS
+e0123456789a  0123456789ab  ovs1  5       02:00:00:00:00:01  10.0.0.2/24  yes       0.0.0.0:8080->10.0.0.2:80/tcp,[::]:8080->10.0.0.2:80/tcp
 `
 	if err != nil || out.String() != want {
 		t.Errorf("%v, got:\n%s\nwant:\n%s", err, out.String(), want)

@@ -23,7 +23,7 @@ func (p *program) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Ask the running daemon how it is",
-		Long:  "Ask the running daemon for its connection to Open vSwitch, its last audit, its networks and endpoints.",
+		Long:  "Ask the running daemon for its connection to Open vSwitch, its last audit, its networks, endpoints and published ports.",
 		Args:  cobra.NoArgs,
 	}
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
@@ -76,14 +76,15 @@ func printStatus(w io.Writer, s driver.Status) error {
 	for _, n := range s.Networks {
 		for _, e := range n.Endpoints {
 			if !header {
-				fmt.Fprint(t, "\nENDPOINT\tNETWORK\tPORT\tOFPORT\tMAC\tADDRESSES\tATTACHED\n")
+				fmt.Fprint(t, "\nENDPOINT\tNETWORK\tPORT\tOFPORT\tMAC\tADDRESSES\tATTACHED\tPORTS\n")
 				header = true
 			}
 			attached := "no"
 			if e.Attached {
 				attached = "yes"
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", shortID(e.ID), shortID(n.ID), e.Port, e.OFPort, e.MAC, list(e.Addresses), attached)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", shortID(e.ID), shortID(n.ID), e.Port, e.OFPort, e.MAC,
+				list(e.Addresses), attached, list(e.Published))
 		}
 	}
 	return t.Flush()

@@ -62,6 +62,39 @@ func (f *Firewall) State(ctx context.Context) State {
 	return s.State
 }
 
+// Examine is State for a Firewall that keeps nothing itself, beside one in another process that keeps the networks
+// given: what is found on the host, and what stands in the table. It changes nothing.
+func (f *Firewall) Examine(ctx context.Context, networks []Network) State {
+	if err := f.enter(ctx); err != nil {
+		return State{Problems: []string{err.Error()}}
+	}
+	defer f.leave()
+	keep := map[string]Network{}
+	for _, n := range networks {
+		keep[n.ID] = n
+	}
+	s := f.look(ctx)
+	s.judge(keep)
+	s.Networks = len(keep)
+	stand, err := f.table.read(ctx)
+	switch {
+	case err != nil:
+		s.Problems = append(s.Problems, err.Error())
+	case len(stand) == 0 && len(keep) > 0:
+		s.Problems = append(s.Problems, fmt.Sprintf("%s is missing; a running daemon makes it at once: see its log", s.Table))
+	}
+	for k := range stand {
+		switch strings.TrimRight(k.set, "46") {
+		case mapPorts, mapPortsAt, setOpen:
+			s.Ports++
+		}
+	}
+	f.networks = keep
+	defer func() { f.networks = map[string]Network{} }()
+	s.Done = f.done(s)
+	return s.State
+}
+
 // done says in words what was changed outside of our table.
 func (f *Firewall) done(s survey) []string {
 	var out []string

@@ -14,6 +14,10 @@
 //	                                      send frames with random bytes as fast as it goes
 //	probe group IFACE ADDR                join a multicast group, tell what comes until "end" does
 //	probe ping ADDR COUNT RATE            ICMP echo requests, RATE a second: how many were lost
+//	probe seen ADDR...                    TCP and UDP: tell each client its address, then echo; until SIGTERM
+//	probe ask MILLISECONDS tcp|udp/ADDR...
+//	                                      ask servers like that, all at once: a line each, the address or "-"
+//	probe hold ADDR FILE                  talk over one TCP connection until the file is there
 //	probe rtt ADDR COUNT                  median time of small UDP echoes, in nanoseconds
 //
 // It prints one line and ends with status 0 when all went well.
@@ -65,6 +69,12 @@ func run(args []string) error {
 		return withNumber(args[1], func(count int) error {
 			return withNumber(args[2], func(rate int) error { return ping(args[0], count, rate) })
 		})
+	case command == "seen" && len(args) >= 1:
+		return seen(args)
+	case command == "ask" && len(args) >= 2:
+		return withNumber(args[0], func(ms int) error { return ask(time.Duration(ms)*time.Millisecond, args[1:]) })
+	case command == "hold" && len(args) == 2:
+		return hold(args[0], args[1])
 	case command == "rtt" && len(args) == 2:
 		return withNumber(args[1], func(n int) error { return roundTrips(args[0], n) })
 	}

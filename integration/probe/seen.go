@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// seen tells every client which address it comes from, over TCP and UDP. A TCP connection echoes from then on.
+func seen(addrs []string) error {
+	ended := make(chan error, 2*len(addrs)+1)
+	end := make(chan os.Signal, 1)
+	signal.Notify(end, syscall.SIGTERM)
+	go func() {
+		<-end
+		ended <- nil
+	}()
+	var config net.ListenConfig
+	for _, addr := range addrs {
+		l, err := config.Listen(context.Background(), "tcp", addr)
+		if err != nil {
+			return err
+		}
+		u, err := config.ListenPacket(context.Background(), "udp", addr)
+		if err != nil {
+			return err
+		}
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					ended <- err
+					return
+				}
+				go greet(c)
+			}
+		}()
+		go func() {
+			b := make([]byte, 64)
+			for {
+				_, from, err := u.ReadFrom(b)
+				if errors.Is(err, net.ErrClosed) {
+					ended <- err
+					return
+				}
+				if err == nil {
+					_, _ = u.WriteTo([]byte(plain(from)), from) // the client asks again
+				}
+			}
+		}()
+	}
+	fmt.Fprintln(os.Stdout, "serving", strings.Join(addrs, " "))
+	return <-ended
+}
+
+func greet(c net.Conn) {
+	defer c.Close() //nolint:errcheck // the client sees how it ended
+	fmt.Fprintln(c, plain(c.RemoteAddr()))
+	_, _ = io.Copy(c, c) // likewise
+}
+
+// plain is an address without port and zone.
+func plain(a net.Addr) string {
+	ap, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return err.Error()
+	}
+	return ap.Addr().Unmap().WithZone("").String()
+}
+
+// ask asks what seen answers, everybody at once, and prints a line for each question in their order.
+func ask(wait time.Duration, questions []string) error {
+	answers := make([]string, len(questions))
+	var all sync.WaitGroup
+	for i, q := range questions {
+		proto, addr, ok := strings.Cut(q, "/")
+		if !ok {
+			return fmt.Errorf("%s: no protocol", q)
+		}
+		all.Go(func() {
+			a, err := askOne(proto, addr, wait)
+			if err != nil || a == "" {
+				a = "-"
+			}
+			answers[i] = a
+		})
+	}
+	all.Wait()
+	fmt.Fprintln(os.Stdout, strings.Join(answers, "\n"))
+	return nil
+}
+
+// retransmits is how often a datagram is sent before it counts as lost.
+const retransmits = 5
+
+func askOne(proto, addr string, wait time.Duration) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	defer cancel()
+	var d net.Dialer
+	c, err := d.DialContext(ctx, proto, addr)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close() //nolint:errcheck // what came was read
+	if proto == "tcp" {
+		end, _ := ctx.Deadline()
+		if err = c.SetDeadline(end); err != nil {
+			return "", err
+		}
+		line, err := bufio.NewReader(c).ReadString('\n')
+		return strings.TrimSpace(line), err
+	}
+	b := make([]byte, 64)
+	for range retransmits {
+		if _, err = c.Write([]byte("?")); err != nil {
+			return "", err
+		}
+		if err = c.SetReadDeadline(time.Now().Add(wait / retransmits)); err != nil {
+			return "", err
+		}
+		n, err := c.Read(b)
+		if err == nil {
+			return string(b[:n]), nil
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return "", err
+		}
+	}
+	return "", os.ErrDeadlineExceeded
+}
+
+// hold talks over one connection until a file is there, and tells how long the longest answer took.
+func hold(addr, file string) error {
+	c, err := dial("tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer c.Close() //nolint:errcheck // nothing is under way
+	r := bufio.NewReader(c)
+	if _, err = r.ReadString('\n'); err != nil {
+		return err
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for n, longest := 1, time.Duration(0); ; n++ {
+		begin := time.Now()
+		if err = c.SetDeadline(begin.Add(limit)); err != nil {
+			return err
+		}
+		if _, err = fmt.Fprintln(c, n); err != nil {
+			return fmt.Errorf("after %d: %w", n, err)
+		}
+		if _, err = r.ReadString('\n'); err != nil {
+			return fmt.Errorf("after %d: %w", n, err)
+		}
+		longest = max(longest, time.Since(begin))
+		if _, err = os.Stat(file); err == nil {
+			fmt.Fprintf(os.Stdout, "%d answers, the longest took %v\n", n, longest.Round(time.Millisecond))
+			return nil
+		}
+		<-tick.C
+	}
+}
