@@ -14,6 +14,7 @@ import (
 
 	"github.com/ovsnet/ovsnet/config"
 	"github.com/ovsnet/ovsnet/driver/api"
+	"github.com/ovsnet/ovsnet/driver/link"
 	"github.com/ovsnet/ovsnet/driver/nat"
 )
 
@@ -36,7 +37,7 @@ func (n network) outside(others map[string]network) nat.Network {
 		}
 	}
 	for _, f := range []*nat.Family{&out.IPv4, &out.IPv6} {
-		if f.Mode == config.ModeFlat { // the host is no part of it
+		if f.Mode == config.ModeFlat || !n.hasGateway() { // the host is no part of it
 			*f = nat.Family{Mode: nat.ModeIsolated, Subnets: f.Subnets}
 		}
 	}
@@ -65,8 +66,12 @@ func (d *Driver) openOutside(ctx context.Context, n network) error {
 	return errors.Join(errs...)
 }
 
+// The firewall knows the ports of the switch by their links' group.
+var _ = [1]struct{}{}[link.Group-nat.PortGroup]
+
 func (d *Driver) ensureOutside(ctx context.Context, n network, all map[string]network) error {
-	if !n.hasGateway() {
+	// On the userspace datapath the host's IP stack must be kept from what containers send to the switch.
+	if !n.hasGateway() && (n.Datapath != netdev || d.fw == nil) {
 		return nil
 	}
 	if d.fw == nil {

@@ -50,7 +50,7 @@ func Diff(before, after State) string {
 }
 
 // Snapshot is the state of the host: links, addresses, routes, the switch's
-// rows and flows, firewall rules, files of Docker's plugins, of Open vSwitch
+// rows and flows, firewall rules, what it forwards, files of Docker's plugins, of Open vSwitch
 // and of ovsnet, mounts and processes.
 func (h *Host) Snapshot(tb testing.TB) State {
 	tb.Helper()
@@ -64,6 +64,8 @@ func (h *Host) Snapshot(tb testing.TB) State {
 	for _, command := range []string{"iptables-save", "ip6tables-save"} {
 		s = append(s, firewall(tb, h.enter(command, nil))...)
 	}
+	s = append(s, h.tables(tb)...)
+	s = append(s, h.forwarding(tb)...)
 	for _, dir := range []string{
 		"/run/docker/plugins", "/run/openvswitch", "/run/ovsnet", "/var/lib/ovsnet", "/etc/ovsnet", "/etc/docker",
 	} {

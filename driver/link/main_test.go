@@ -156,7 +156,12 @@ func (s space) linkNames(t *testing.T) string {
 
 func sysctlOf(tb testing.TB, name, key string) string {
 	tb.Helper()
-	b, err := os.ReadFile("/proc/sys/net/ipv6/conf/" + name + "/" + key)
+	return sysctlIn(tb, "ipv6", name, key)
+}
+
+func sysctlIn(tb testing.TB, family, name, key string) string {
+	tb.Helper()
+	b, err := os.ReadFile("/proc/sys/net/" + family + "/conf/" + name + "/" + key)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // claim gives a host end its alias and brings it up without an IPv6 link-local
-// address, in one request. The library would need three.
+// address, mute for ARP, in one request. The library would need three.
 func (c *conn) claim(index int, alias string) error {
 	err := c.setLink(index, alias, true)
 	if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) {
@@ -31,6 +31,15 @@ const (
 	addrGenNone      = 1
 )
 
+// Settings of IPv4 on a link (IFLA_INET_CONF), by their numbers of linux/ip.h
+// (IPV4_DEVCONF_*).
+const (
+	inetConf       = 1
+	inetForwarding = 1
+	inetARPIgnore  = 19
+	arpIgnoreAll   = 8
+)
+
 func (c *conn) setLink(index int, alias string, noIPv6LL bool) error {
 	req := nl.NewNetlinkRequest(unix.RTM_SETLINK, unix.NLM_F_ACK)
 	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: c.raw}
@@ -38,11 +47,14 @@ func (c *conn) setLink(index int, alias string, noIPv6LL bool) error {
 	m.Index, m.Change, m.Flags = int32(index), unix.IFF_UP, unix.IFF_UP //nolint:gosec // the kernel's own index
 	req.AddData(m)
 	req.AddData(nl.NewRtAttr(unix.IFLA_IFALIAS, []byte(alias)))
+	spec := nl.NewRtAttr(unix.IFLA_AF_SPEC|unix.NLA_F_NESTED, nil)
+	conf := spec.AddRtAttr(unix.AF_INET|unix.NLA_F_NESTED, nil).AddRtAttr(inetConf|unix.NLA_F_NESTED, nil)
+	conf.AddRtAttr(inetForwarding, nl.Uint32Attr(0))
+	conf.AddRtAttr(inetARPIgnore, nl.Uint32Attr(arpIgnoreAll))
 	if noIPv6LL {
-		spec := nl.NewRtAttr(unix.IFLA_AF_SPEC|unix.NLA_F_NESTED, nil)
 		spec.AddRtAttr(unix.AF_INET6|unix.NLA_F_NESTED, nil).AddRtAttr(inet6AddrGenMode, []byte{addrGenNone})
-		req.AddData(spec)
 	}
+	req.AddData(spec)
 	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
 	return err
 }

@@ -30,10 +30,10 @@ type Veth struct {
 }
 
 const (
-	// group marks a link as ours from its very first moment (IFLA_GROUP). The
+	// Group marks a link as ours from its very first moment (IFLA_GROUP). The
 	// kernel takes an alias only in a second request, between which and the
-	// first we may be killed.
-	group = 0x0e75
+	// first we may be killed. The firewall knows the links by it.
+	Group = 0x0e75
 	// queueLen is the kernel's own transmit queue length for a veth.
 	queueLen = 1000
 	// maxAlias is IFALIASZ less the final zero.
@@ -74,7 +74,9 @@ func (v Veth) hostMAC() net.HardwareAddr {
 // EnsureVeth makes a pair with the host end up, or brings an existing one with
 // the same alias into that state, as far as its peer is in our namespace (it
 // may be inside a container). The host end gets no IPv6 link-local address, so
-// that the host sends nothing into the container on its own. If it fails on
+// that the host sends nothing into the container on its own; nor does it answer
+// ARP there or forward: on the userspace datapath the host's own IP stack sees
+// each frame beside the switch, and must leave it alone. If it fails on
 // the way, a pair that it made is removed again. ErrTaken if a link of either
 // name exists and is not of this pair.
 func (l *Links) EnsureVeth(ctx context.Context, v Veth) error {
@@ -102,7 +104,7 @@ func (l *Links) EnsureVeth(ctx context.Context, v Veth) error {
 // makeVeth makes the pair. The index is not 0 once there is something to undo.
 func (l *Links) makeVeth(c *conn, v Veth) (index int, err error) {
 	a := netlink.NewLinkAttrs()
-	a.Name, a.MTU, a.TxQLen, a.Group, a.HardwareAddr = v.Name, v.MTU, queueLen, group, v.hostMAC()
+	a.Name, a.MTU, a.TxQLen, a.Group, a.HardwareAddr = v.Name, v.MTU, queueLen, Group, v.hostMAC()
 	k := netlink.NewVeth(a)
 	k.PeerName, k.PeerHardwareAddr, k.PeerMTU, k.PeerTxQLen = v.Peer, v.PeerMAC, uint32(v.MTU), queueLen //nolint:gosec // checked to be 0 to 65535
 	if err := c.LinkAdd(k); err != nil {
@@ -203,7 +205,7 @@ func (c *conn) fixMAC(k netlink.Link, mac net.HardwareAddr) error {
 // with our group and no alias is what a killed process left half made.
 func ours(k netlink.Link, alias string) error {
 	a := k.Attrs()
-	if k.Type() == "veth" && (a.Alias == alias || a.Alias == "" && a.Group == group) {
+	if k.Type() == "veth" && (a.Alias == alias || a.Alias == "" && a.Group == Group) {
 		return nil
 	}
 	return fmt.Errorf("%w: a %s with alias %q, not %q; remove or rename it", ErrTaken, k.Type(), a.Alias, alias)

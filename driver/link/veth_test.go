@@ -28,7 +28,7 @@ var sample = Veth{
 func good(t *testing.T, s space, k *netlink.Handle, v Veth) {
 	t.Helper()
 	h := s.attrs(t, v.Name)
-	if h.Alias != v.Alias || h.Flags&net.FlagUp == 0 || h.MTU != v.MTU || h.TxQLen != queueLen || h.Group != group || h.HardwareAddr.String() != v.hostMAC().String() {
+	if h.Alias != v.Alias || h.Flags&net.FlagUp == 0 || h.MTU != v.MTU || h.TxQLen != queueLen || h.Group != Group || h.HardwareAddr.String() != v.hostMAC().String() {
 		t.Errorf("host end: %+v", h)
 	}
 	p := attrs(t, k, v.Peer)
@@ -37,6 +37,11 @@ func good(t *testing.T, s space, k *netlink.Handle, v Veth) {
 	}
 	if got := s.addresses(t, v.Name); got != nil {
 		t.Errorf("the host end has addresses: %v", got)
+	}
+	for key, want := range map[string]string{"arp_ignore": "8", "forwarding": "0"} {
+		if got := sysctlIn(t, "ipv4", v.Name, key); got != want {
+			t.Errorf("%s of the host end is %s, want %s", key, got, want)
+		}
 	}
 }
 

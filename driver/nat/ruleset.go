@@ -2,7 +2,14 @@
 
 package nat
 
-import "sigs.k8s.io/knftables"
+import (
+	"fmt"
+
+	"sigs.k8s.io/knftables"
+)
+
+// PortGroup is the group (IFLA_GROUP) of the host's ends of containers' links, which are ports of the switch.
+const PortGroup = 0x0e75
 
 // setDef is a set, or a map if it has a value, of our table.
 type setDef struct {
@@ -69,6 +76,12 @@ type chainDef struct {
 // chainDefs declares every chain and rule. It is the same on every host. Protocols are numbers because nft reads
 // their names from a file that a plugin's image may lack: 1 ICMP, 58 ICMPv6.
 var chainDefs = []chainDef{
+	{
+		// On the userspace datapath the host's IP stack sees what containers send twice: as it enters the switch, and
+		// as it leaves the switch by a gateway. The first is none of its business: it has passed no check.
+		name: "ports", kind: knftables.FilterType, hook: knftables.PreroutingHook, priority: knftables.RawPriority,
+		rules: []string{fmt.Sprintf(`iifgroup %d counter drop comment "for the switch, not for the host"`, PortGroup)},
+	},
 	{
 		// Before translation, so that the other network's gateway is closed for its published ports too. Gateways'
 		// links have route_localnet on, which opens the way to 127.0.0.0/8: it is closed here.

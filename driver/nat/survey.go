@@ -122,9 +122,18 @@ func (s *survey) judge(networks map[string]Network) {
 		}
 		if concerned && !s.covered(drop) {
 			s.Problems = append(s.Problems, fmt.Sprintf(
-				"%s drops forwarded packets and has no chain DOCKER-USER: nothing passes from or to our networks; accept their links there", drop))
+				"%s drops forwarded packets and has no chain DOCKER-USER: nothing passes from or to our networks; %s", drop, wayOut(drop)))
 		}
 	}
+}
+
+// wayOut says what the operator can do about a chain that drops. An engine older than 27 that keeps IPv6's makes no
+// DOCKER-USER there; where the operator makes it, our accepts follow.
+func wayOut(drop string) string {
+	if strings.HasPrefix(drop, "ip6 filter FORWARD") || drop == "ip6 FORWARD (legacy)" {
+		return "ip6tables -N DOCKER-USER && ip6tables -I FORWARD -j DOCKER-USER, or accept their links there"
+	}
+	return "accept their links there"
 }
 
 // covered tells whether our accepts stand before a policy.

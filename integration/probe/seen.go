@@ -16,6 +16,9 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
 )
 
 // seen tells every client which address it comes from, over TCP and UDP. A TCP connection echoes from then on.
@@ -33,10 +36,6 @@ func seen(addrs []string) error {
 		if err != nil {
 			return err
 		}
-		u, err := config.ListenPacket(context.Background(), "udp", addr)
-		if err != nil {
-			return err
-		}
 		go func() {
 			for {
 				c, err := l.Accept()
@@ -47,22 +46,48 @@ func seen(addrs []string) error {
 				go greet(c)
 			}
 		}()
-		go func() {
-			b := make([]byte, 64)
-			for {
-				_, from, err := u.ReadFrom(b)
-				if errors.Is(err, net.ErrClosed) {
-					ended <- err
-					return
-				}
-				if err == nil {
-					_, _ = u.WriteTo([]byte(plain(from)), from) // the client asks again
-				}
+		for _, network := range []string{"udp4", "udp6"} {
+			u, err := config.ListenPacket(context.Background(), network, addr)
+			if err != nil {
+				return err
 			}
-		}()
+			go func() { ended <- tell(u, network == "udp4") }()
+		}
 	}
 	fmt.Fprintln(os.Stdout, "serving", strings.Join(addrs, " "))
 	return <-ended
+}
+
+// tell answers datagrams from the address that they came to, which need not be the one that the kernel would choose.
+func tell(u net.PacketConn, is4 bool) error {
+	four, six := ipv4.NewPacketConn(u), ipv6.NewPacketConn(u)
+	mark := func() error { return six.SetControlMessage(ipv6.FlagDst, true) }
+	if is4 {
+		mark = func() error { return four.SetControlMessage(ipv4.FlagDst, true) }
+	}
+	if err := mark(); err != nil {
+		return err
+	}
+	b := make([]byte, 64)
+	for {
+		var err error
+		if is4 {
+			var cm *ipv4.ControlMessage
+			var from net.Addr
+			if _, cm, from, err = four.ReadFrom(b); err == nil && cm != nil {
+				_, _ = four.WriteTo([]byte(plain(from)), &ipv4.ControlMessage{Src: cm.Dst}, from) // the client asks again
+			}
+		} else {
+			var cm *ipv6.ControlMessage
+			var from net.Addr
+			if _, cm, from, err = six.ReadFrom(b); err == nil && cm != nil {
+				_, _ = six.WriteTo([]byte(plain(from)), &ipv6.ControlMessage{Src: cm.Dst}, from) // likewise
+			}
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return err
+		}
+	}
 }
 
 func greet(c net.Conn) {

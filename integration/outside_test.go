@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ovsnet/ovsnet/integration"
+)
+
+// answerTime is how long an answer may take, in milliseconds, before there is none: long enough for a second attempt of
+// TCP's.
+const answerTime = 1500
+
+// world is a host between containers and two machines behind it.
+type world struct {
+	*integration.Host
+	probe string
+	outs  []*integration.Outsider
+	names map[string]string // of addresses
+}
+
+// newWorld starts a host with the two machines, on each of which, and on the host, servers tell who asks.
+func newWorld(tb testing.TB, dockerd []string, settings ...string) *world {
+	tb.Helper()
+	h := integration.NewLab(tb).HostWith(tb, "h1", integration.HostOptions{Dockerd: dockerd})
+	w := &world{Host: h, probe: integration.Probe(tb), names: map[string]string{}}
+	for i := 1; i <= 2; i++ {
+		o := h.Outside(tb, i)
+		w.outs = append(w.outs, o)
+		w.names[o.IPv4], w.names[o.IPv6] = fmt.Sprint("outside ", i), fmt.Sprint("outside ", i)
+		w.names[o.HostIPv4], w.names[o.HostIPv6] = fmt.Sprint("host, side ", i), fmt.Sprint("host, side ", i)
+		o.Run(tb, "ip route add default via "+o.HostIPv4)
+		o.Run(tb, "ip route add default via "+o.HostIPv6)
+		o.Start(tb, w.probe+" seen :80")
+	}
+	h.StartProgram(tb, w.probe+" seen :7000")
+	// An engine older than 27 that keeps IPv6's firewall makes no DOCKER-USER there; the operator does.
+	h.Run(tb, "sh -c", "ip6tables -S FORWARD | grep -q DOCKER-USER || { ip6tables -N DOCKER-USER && ip6tables -I FORWARD -j DOCKER-USER; }")
+	h.StartServe(tb, settings...)
+	return w
+}
+
+// net makes network number i, 10.80.<i>.0/24 and fd80:<i>::/64, with the gateway at 1.
+func (w *world) net(tb testing.TB, driver, name string, i int, options ...string) {
+	tb.Helper()
+	w.names[fmt.Sprintf("10.80.%d.1", i)], w.names[fmt.Sprintf("fd80:%d::1", i)] = name+"'s gateway", name+"'s gateway"
+	w.Docker(tb, "network create --ipv6 --driver "+driver, append(options,
+		"--subnet", fmt.Sprintf("10.80.%d.0/24", i), "--subnet", fmt.Sprintf("fd80:%d::/64", i), name)...)
+}
+
+// server starts a container that tells on ports 80 and 81 who asks, with the addresses that end in k.
+func (w *world) server(tb testing.TB, name, network string, i, k int, options ...string) {
+	tb.Helper()
+	ip, ip6 := fmt.Sprintf("10.80.%d.%d", i, k), fmt.Sprintf("fd80:%d::%d", i, k)
+	w.names[ip], w.names[ip6] = name, name
+	args := append([]string{name, "--network", network, "--ip", ip, "--ip6", ip6}, options...)
+	w.Docker(tb, "run --detach --name", append(args, integration.Image, "probe", "seen", ":80", ":81")...)
+	soon(tb, func() error { _, err := w.TryExec(name, "probe ask 500 tcp/127.0.0.1:81"); return err })
+}
+
+// ask asks from a place (the host, a container, or "outside 1") at addresses, tcp/ADDR:PORT, and gives the name that
+// each answer has for who asks, "-" where there is none.
+func (w *world) ask(tb testing.TB, from string, questions ...string) []string {
+	tb.Helper()
+	line := fmt.Sprintf("ask %d %s", answerTime, strings.Join(questions, " "))
+	var out string
+	switch from {
+	case "host":
+		out = w.Run(tb, w.probe+" "+line)
+	case "outside 1", "outside 2":
+		out = w.outs[from[len(from)-1]-'1'].Run(tb, w.probe+" "+line)
+	default:
+		out = w.Exec(tb, from, "probe "+line)
+	}
+	answers := strings.Split(out, "\n")
+	if len(answers) != len(questions) {
+		tb.Fatalf("%d questions from %s, answers: %q", len(questions), from, out)
+	}
+	// What may be a loss on a busy machine is asked again.
+	if again := lost(questions, answers); len(again) > 0 && len(again) < len(questions) {
+		for i, a := range w.ask(tb, from, again...) {
+			answers[slices.Index(questions, again[i])] = a
+		}
+	}
+	for i, a := range answers {
+		if name, ok := w.names[a]; ok {
+			answers[i] = name
+		}
+	}
+	return answers
+}
+
+// lost are the questions without an answer.
+func lost(questions, answers []string) []string {
+	var out []string
+	for i, a := range answers {
+		if a == "-" {
+			out = append(out, questions[i])
+		}
+	}
+	return out
+}
+
+// hears holds the answers to many questions from one place; each is question=answer.
+func (w *world) hears(tb testing.TB, from string, expected ...string) {
+	tb.Helper()
+	questions, answers := make([]string, len(expected)), make([]string, len(expected))
+	for i, e := range expected {
+		questions[i], answers[i], _ = strings.Cut(e, "=")
+	}
+	err := poll(func() error {
+		var wrong []string
+		for i, got := range w.ask(tb, from, questions...) {
+			if got != answers[i] {
+				wrong = append(wrong, fmt.Sprintf("%s from %s: %q, want %q", questions[i], from, got, answers[i]))
+			}
+		}
+		if wrong != nil {
+			return fmt.Errorf("%s", strings.Join(wrong, "\n"))
+		}
+		return nil
+	})
+	if err != nil {
+		tb.Error(err)
+	}
+}
+
+// poll tries a few times what a busy machine may be late with.
+func poll(f func() error) (err error) {
+	for range 3 {
+		if err = f(); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// remove removes containers and networks.
+func (w *world) remove(tb testing.TB, containers, networks string) {
+	tb.Helper()
+	w.Docker(tb, "rm --force "+containers)
+	w.Docker(tb, "network rm "+networks)
+}
