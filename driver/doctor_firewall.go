@@ -15,13 +15,13 @@ import (
 // firewall looks at the host's firewall as the networks in Open vSwitch need it.
 func (x *examination) firewall(ctx context.Context, snap ovsdb.Snapshot) {
 	const topic = "firewall"
-	fw, err := nat.New(nat.Options{Owner: x.cfg.Owner, ProcSys: x.cfg.ProcSys, Log: slog.New(slog.DiscardHandler)})
+	ctx, cancel := context.WithTimeout(ctx, examineTimeout)
+	defer cancel()
+	fw, err := nat.New(ctx, nat.Options{Owner: x.cfg.Owner, ProcSys: x.cfg.ProcSys, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		x.say(FindingFault, topic, "", "networks that need one are refused: %v", err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, examineTimeout)
-	defer cancel()
 	s := fw.Examine(ctx, outsides(snap))
 	if err := fw.Close(); err != nil {
 		s.Problems = append(s.Problems, err.Error())
