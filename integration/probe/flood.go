@@ -48,7 +48,8 @@ func parseTemplate(text string) (template, error) {
 	return t, nil
 }
 
-// flood sends the templates in turn, as fast as the kernel takes them, until that many frames are sent or the time is up.
+// flood sends so many frames of the templates, in turn and evenly over so many seconds, or as many as the kernel takes
+// in that time.
 func flood(iface string, seconds, count int, texts []string) error {
 	fd, err := packetSocket(iface)
 	if err != nil {
@@ -61,31 +62,41 @@ func flood(iface string, seconds, count int, texts []string) error {
 			return err
 		}
 	}
-	noise := make([]byte, 1<<16)
-	at := len(noise)
+	var dice noise
+	total := time.Duration(seconds) * time.Second
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
 	begin := time.Now()
-	end := begin.Add(time.Duration(seconds) * time.Second)
 	sent, refused := 0, 0
-	for ; sent < count; sent++ {
-		if sent%64 == 0 && time.Now().After(end) {
-			break
-		}
-		t := templates[sent%len(templates)]
-		for _, r := range t.random {
-			n := r.to - r.from
-			if at+n > len(noise) {
-				_, _ = rand.Read(noise) // crypto/rand never fails
-				at = 0
+	for elapsed := time.Duration(0); sent < count && elapsed < total; elapsed = time.Since(begin) {
+		<-tick.C
+		for due := min(count, int(time.Since(begin)*time.Duration(count)/total)); sent < due; sent++ {
+			t := templates[sent%len(templates)]
+			for _, r := range t.random {
+				dice.fill(t.frame[r.from:r.to])
 			}
-			copy(t.frame[r.from:r.to], noise[at:at+n])
-			at += n
-		}
-		if _, err := unix.Write(fd, t.frame); errors.Is(err, unix.ENOBUFS) {
-			refused++
-		} else if err != nil {
-			return err
+			if _, err := unix.Write(fd, t.frame); errors.Is(err, unix.ENOBUFS) {
+				refused++
+			} else if err != nil {
+				return err
+			}
 		}
 	}
 	fmt.Fprintf(os.Stdout, "%d frames in %v, %d more than the interface took\n", sent, time.Since(begin).Round(time.Millisecond), refused)
 	return nil
+}
+
+// noise hands out random bytes that it makes in bulk.
+type noise struct {
+	bytes [1 << 16]byte
+	left  int
+}
+
+func (n *noise) fill(b []byte) {
+	if n.left < len(b) {
+		_, _ = rand.Read(n.bytes[:]) // crypto/rand never fails
+		n.left = len(n.bytes)
+	}
+	copy(b, n.bytes[len(n.bytes)-n.left:])
+	n.left -= len(b)
 }

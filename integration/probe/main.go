@@ -11,7 +11,7 @@
 //	probe sniff IFACE HEX STOPHEX SECONDS count frames that contain HEX until one with STOPHEX came
 //	probe agent IFACE SOCKET              send and tell frames for who connects to the unix socket
 //	probe flood IFACE SECONDS COUNT HEX[/FROM-TO...]...
-//	                                      send frames with random bytes as fast as it goes
+//	                                      send frames with random bytes, evenly over the time
 //	probe group IFACE ADDR                join a multicast group, tell what comes until "end" does
 //	probe ping ADDR COUNT RATE            ICMP echo requests, RATE a second: how many were lost
 //	probe seen ADDR...                    TCP and UDP: tell each client its address, then echo; until SIGTERM
