@@ -3,6 +3,7 @@
 package integration_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,10 +39,15 @@ func newWorld(tb testing.TB, dockerd []string, settings ...string) *world {
 		o.Start(tb, w.probe+" seen :80")
 	}
 	h.StartProgram(tb, w.probe+" seen :7000")
-	// An engine older than 27 that keeps IPv6's firewall makes no DOCKER-USER there; the operator does.
-	h.Run(tb, "sh -c", "ip6tables -S FORWARD | grep -q DOCKER-USER || { ip6tables -N DOCKER-USER && ip6tables -I FORWARD -j DOCKER-USER; }")
+	w.openIPv6(tb)
 	h.StartServe(tb, settings...)
 	return w
+}
+
+// openIPv6 does what doctor advises: an engine older than 27 that keeps IPv6's firewall makes no DOCKER-USER there.
+func (w *world) openIPv6(tb testing.TB) {
+	tb.Helper()
+	w.Run(tb, "sh -c", "ip6tables -S FORWARD | grep -q DOCKER-USER || { ip6tables -N DOCKER-USER && ip6tables -I FORWARD -j DOCKER-USER; }")
 }
 
 // net makes network number i, 10.80.<i>.0/24 and fd80:<i>::/64, with the gateway at 1.
@@ -66,32 +72,47 @@ func (w *world) server(tb testing.TB, name, network string, i, k int, options ..
 // each answer has for who asks, "-" where there is none.
 func (w *world) ask(tb testing.TB, from string, questions ...string) []string {
 	tb.Helper()
+	answers, err := w.inquire(from, questions...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	// What may be a loss on a busy machine is asked again.
+	if again := lost(questions, answers); len(again) > 0 {
+		more, err := w.inquire(from, again...)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		for i, a := range more {
+			answers[slices.Index(questions, again[i])] = a
+		}
+	}
+	return answers
+}
+
+func (w *world) inquire(from string, questions ...string) (answers []string, err error) {
 	line := fmt.Sprintf("ask %d %s", answerTime, strings.Join(questions, " "))
 	var out string
 	switch from {
 	case "host":
-		out = w.Run(tb, w.probe+" "+line)
+		out, err = w.Try(w.probe + " " + line)
 	case "outside 1", "outside 2":
-		out = w.outs[from[len(from)-1]-'1'].Run(tb, w.probe+" "+line)
+		out, err = w.outs[from[len(from)-1]-'1'].Try(w.probe + " " + line)
 	default:
-		out = w.Exec(tb, from, "probe "+line)
+		out, err = w.TryExec(from, "probe "+line)
 	}
-	answers := strings.Split(out, "\n")
+	if err != nil {
+		return nil, err
+	}
+	answers = strings.Split(out, "\n")
 	if len(answers) != len(questions) {
-		tb.Fatalf("%d questions from %s, answers: %q", len(questions), from, out)
-	}
-	// What may be a loss on a busy machine is asked again.
-	if again := lost(questions, answers); len(again) > 0 && len(again) < len(questions) {
-		for i, a := range w.ask(tb, from, again...) {
-			answers[slices.Index(questions, again[i])] = a
-		}
+		return nil, fmt.Errorf("%d questions from %s, answers: %q", len(questions), from, out)
 	}
 	for i, a := range answers {
 		if name, ok := w.names[a]; ok {
 			answers[i] = name
 		}
 	}
-	return answers
+	return answers, nil
 }
 
 // lost are the questions without an answer.
@@ -105,26 +126,32 @@ func lost(questions, answers []string) []string {
 	return out
 }
 
-// hears holds the answers to many questions from one place; each is question=answer.
-func (w *world) hears(tb testing.TB, from string, expected ...string) {
-	tb.Helper()
+// try tells which answers to many questions from one place are not as expected; each is question=answer.
+func (w *world) try(from string, expected ...string) error {
 	questions, answers := make([]string, len(expected)), make([]string, len(expected))
 	for i, e := range expected {
 		questions[i], answers[i], _ = strings.Cut(e, "=")
 	}
-	err := poll(func() error {
-		var wrong []string
-		for i, got := range w.ask(tb, from, questions...) {
-			if got != answers[i] {
-				wrong = append(wrong, fmt.Sprintf("%s from %s: %q, want %q", questions[i], from, got, answers[i]))
-			}
-		}
-		if wrong != nil {
-			return fmt.Errorf("%s", strings.Join(wrong, "\n"))
-		}
-		return nil
-	})
+	out, err := w.inquire(from, questions...)
 	if err != nil {
+		return err
+	}
+	var wrong []string
+	for i, got := range out {
+		if got != answers[i] {
+			wrong = append(wrong, fmt.Sprintf("%s from %s: %q, want %q", questions[i], from, got, answers[i]))
+		}
+	}
+	if wrong != nil {
+		return errors.New(strings.Join(wrong, "\n"))
+	}
+	return nil
+}
+
+// hears holds the answers to many questions from one place; each is question=answer.
+func (w *world) hears(tb testing.TB, from string, expected ...string) {
+	tb.Helper()
+	if err := poll(func() error { return w.try(from, expected...) }); err != nil {
 		tb.Error(err)
 	}
 }

@@ -126,6 +126,21 @@ func (h *Host) StopServe(tb testing.TB) { tb.Helper(); h.stop(tb, &h.ovsnet, sys
 // KillServe ends what StartServe started with SIGKILL.
 func (h *Host) KillServe(tb testing.TB) { tb.Helper(); h.stop(tb, &h.ovsnet, syscall.SIGKILL) }
 
+// Ovsnet runs a command of the program that StartServe starts; the output has
+// what it says of errors too.
+func (h *Host) Ovsnet(tb testing.TB, command string) string {
+	tb.Helper()
+	program, err := build("./cmd/ovsnet", "ovsnet")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	out, err := h.Try("sh -c", program+" "+command+" 2>&1")
+	if err != nil {
+		tb.Logf("%s", err)
+	}
+	return out
+}
+
 // PluginLog is what the driver has logged so far, by either way of running it.
 func (h *Host) PluginLog(tb testing.TB) string {
 	tb.Helper()

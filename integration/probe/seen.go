@@ -144,8 +144,8 @@ func askOne(proto, addr string, wait time.Duration) (string, error) {
 		if err = c.SetDeadline(end); err != nil {
 			return "", err
 		}
-		line, err := bufio.NewReader(c).ReadString('\n')
-		return strings.TrimSpace(line), err
+		line, lost := bufio.NewReader(c).ReadString('\n')
+		return strings.TrimSpace(line), lost
 	}
 	b := make([]byte, 64)
 	for range retransmits {
