@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/ovsnet/ovsnet/driver/link"
 	"github.com/ovsnet/ovsnet/flows"
 	"github.com/ovsnet/ovsnet/ovsdb"
@@ -49,12 +51,12 @@ func compileEndpoint(n network, e endpoint) (flowChange, error) {
 // attach makes the endpoint's veth pair, port and flows. Run again it repairs what is missing. The world is told of each
 // part before the loop is, so that an audit in between keeps it.
 func (d *Driver) attach(ctx context.Context, n network, e endpoint) (endpoint, error) {
-	e.attached = true
 	for {
 		got, err := d.attachAs(ctx, n, e)
 		if err != nil {
 			return e, fmt.Errorf("endpoint %s: %w", short(e.ID), err)
 		}
+		e.wantFlows, e.attached = true, true
 		if got == 0 || got == e.OFPort {
 			return e, nil
 		}
@@ -66,25 +68,34 @@ func (d *Driver) attach(ctx context.Context, n network, e endpoint) (endpoint, e
 	}
 }
 
-// attachAs attaches the endpoint with the port number that it has, and tells which number came.
+// attachAs attaches the endpoint with the port number that it has, and tells which number came. The flows are made while
+// the link and the port are.
 func (d *Driver) attachAs(ctx context.Context, n network, e endpoint) (uint32, error) {
 	announced := d.loop.coming.announce()
 	defer announced()
-	if err := d.links.EnsureVeth(ctx, d.veth(n, e)); err != nil {
-		return 0, err
-	}
+	e.wantFlows = true
 	d.put(e)
 	fcs, err := d.endpointFlows(n, e)
 	if err != nil {
 		return 0, err
 	}
-	results, err := d.loop.submit(ctx, &change{
-		rows: []ovsdb.Change{ovsdb.EnsurePort{Port: d.port(n, e)}}, flows: fcs, submitted: announced,
+	var g errgroup.Group
+	g.Go(func() error { return d.loop.program(ctx, fcs...) })
+	var got uint32
+	g.Go(func() error {
+		if err := d.links.EnsureVeth(ctx, d.veth(n, e)); err != nil {
+			return err
+		}
+		e.attached = true
+		d.put(e)
+		results, err := d.loop.commit(ctx, announced, ovsdb.EnsurePort{Port: d.port(n, e)})
+		if err == nil {
+			got = results[0].OFPort
+		}
+		return err
 	})
-	if err != nil {
-		return 0, err
-	}
-	return results[0].OFPort, nil
+	err = g.Wait()
+	return got, err
 }
 
 // renumber gives an endpoint another port number because somebody else's port has its own.
@@ -136,17 +147,21 @@ func (d *Driver) put(e endpoint) {
 
 // detach removes the endpoint's port and flows; its veth pair stays.
 func (d *Driver) detach(ctx context.Context, n network, e endpoint) error {
-	e.attached = false
+	e.wantFlows, e.attached = false, false
 	d.put(e)
 	network, err := d.networkFollows(n, e)
 	if err != nil {
 		return err
 	}
-	_, err = d.loop.submit(ctx, &change{
-		rows:  []ovsdb.Change{ovsdb.RemovePort{Bridge: n.Bridge, Name: e.Link}},
-		flows: append(network, flowChange{bridge: n.Bridge, object: objectEndpoint(e.ID)}),
+	var g errgroup.Group
+	g.Go(func() error {
+		return d.loop.program(ctx, append(network, flowChange{bridge: n.Bridge, object: objectEndpoint(e.ID)})...)
 	})
-	if err != nil {
+	g.Go(func() error {
+		_, err := d.loop.commit(ctx, nil, ovsdb.RemovePort{Bridge: n.Bridge, Name: e.Link})
+		return err
+	})
+	if err := g.Wait(); err != nil {
 		return fmt.Errorf("endpoint %s: %w", short(e.ID), err)
 	}
 	return nil
@@ -155,7 +170,7 @@ func (d *Driver) detach(ctx context.Context, n network, e endpoint) error {
 // release removes all that is left of an endpoint and forgets it, whatever fails: the audit finds the rest.
 func (d *Driver) release(ctx context.Context, n network, e endpoint) error {
 	var err error
-	if e.attached {
+	if e.wantFlows || e.attached {
 		err = d.detach(ctx, n, e)
 	}
 	err = errors.Join(err, d.links.DeleteVeth(ctx, e.Link, alias(d.cfg.Owner, n.ID, e.ID)))
@@ -199,7 +214,10 @@ func (d *Driver) settle(ctx context.Context, n network) error {
 	if err != nil {
 		return err
 	}
-	if _, err := d.loop.submit(ctx, &change{rows: []ovsdb.Change{ovsdb.EnsureBridge{Bridge: row}}, flows: fcs, first: true}); err != nil {
+	if _, err = d.loop.commit(ctx, nil, ovsdb.EnsureBridge{Bridge: row}); err == nil {
+		err = d.loop.program(ctx, fcs...)
+	}
+	if err != nil {
 		return fmt.Errorf("network %s: %w", short(n.ID), err)
 	}
 	if err := d.ensureGateway(ctx, n); err != nil {
@@ -241,7 +259,8 @@ func (d *Driver) unsettle(ctx context.Context, n network) error {
 	d.mu.Lock()
 	d.world.networks[n.ID] = n
 	d.mu.Unlock()
-	_, err := d.loop.submit(ctx, &change{rows: []ovsdb.Change{ovsdb.RemoveBridge{Name: n.Bridge}}})
+	d.loop.forget(n.Bridge) // first: the end of its connection is no loss
+	_, err := d.loop.commit(ctx, nil, ovsdb.RemoveBridge{Name: n.Bridge})
 	var foreign *ovsdb.ForeignError
 	left := err != nil && !errors.As(err, &foreign)
 	err = errors.Join(err, d.closeOutside(ctx, n), d.journal.remove(n.ID, left))

@@ -82,7 +82,7 @@ func (l *loop) compare(ctx context.Context) error {
 	errs := []error{l.compareRows(ctx, w, snap)}
 	for _, n := range w.networks {
 		if n.settled {
-			errs = append(errs, l.compareBridge(ctx, w, n))
+			errs = append(errs, l.compareBridge(ctx, n))
 		}
 	}
 	return errors.Join(append(errs, l.compareLinks(ctx, w), l.compareOutside(ctx, w))...)
@@ -125,7 +125,7 @@ func (l *loop) compareRows(ctx context.Context, w world, snap ovsdb.Snapshot) er
 			rows = append(rows, ovsdb.RemoveBridge{Name: b.Name})
 			forget = append(forget, b.IDs.Network)
 			l.count("bridge removed", 1)
-			l.drop(b.Name)
+			l.forget(b.Name)
 		}
 	}
 	var errs []error
@@ -143,29 +143,9 @@ func (l *loop) compareRows(ctx context.Context, w world, snap ovsdb.Snapshot) er
 }
 
 // compareBridge makes the flows and the gateway of one network's bridge what they should be.
-func (l *loop) compareBridge(ctx context.Context, w world, n network) error {
-	b := l.bridge(n.Bridge)
-	members := w.members(n.ID)
-	changes, err := networkFlows(n, slices.ContainsFunc(members, endpoint.unguarded))
+func (l *loop) compareBridge(ctx context.Context, n network) error {
+	repaired, err := l.compareFlows(ctx, n)
 	if err != nil {
-		return err
-	}
-	for _, e := range members {
-		if !e.attached {
-			continue
-		}
-		fc, bad := compileEndpoint(n, e)
-		if bad != nil {
-			return bad
-		}
-		changes = append(changes, fc)
-	}
-	b.objects = map[string]flows.Compiled{}
-	b.take(changes)
-	repaired, err := b.sync(ctx)
-	l.watchConn(b)
-	if err != nil {
-		b.unsure = true
 		return fmt.Errorf("bridge %s: %w", n.Bridge, err)
 	}
 	l.count("flow", repaired)
@@ -175,6 +155,43 @@ func (l *loop) compareBridge(ctx context.Context, w world, n network) error {
 	gctx, cancel := context.WithTimeout(ctx, gatewayTimeout)
 	defer cancel()
 	return l.d.ensureGateway(gctx, n)
+}
+
+// compareFlows compares all that a switch holds of ours with the world as it is by now: flow changes that wait come
+// after.
+func (l *loop) compareFlows(ctx context.Context, n network) (int, error) {
+	l.switches.Lock()
+	defer l.switches.Unlock()
+	l.d.mu.Lock()
+	members := l.d.world.members(n.ID)
+	now, ok := l.d.world.networks[n.ID]
+	l.d.mu.Unlock()
+	if !ok || !now.settled {
+		return 0, nil // on its way out
+	}
+	changes, err := networkFlows(n, slices.ContainsFunc(members, endpoint.unguarded))
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range members {
+		if !e.wantFlows {
+			continue
+		}
+		fc, err := compileEndpoint(n, e)
+		if err != nil {
+			return 0, err
+		}
+		changes = append(changes, fc)
+	}
+	b := l.bridge(n.Bridge)
+	b.objects = map[string]flows.Compiled{}
+	b.take(changes)
+	repaired, err := b.sync(ctx)
+	l.watchConn(b)
+	if err != nil {
+		b.unsure = true
+	}
+	return repaired, err
 }
 
 // compareLinks removes the veth pairs of ours that no endpoint stands for and no container holds.
@@ -252,7 +269,7 @@ func (d *Driver) restore(ctx context.Context, snap ovsdb.Snapshot) error {
 		}
 		e := endpoint{
 			ID: p.IDs.Endpoint, Network: n.ID, MAC: p.IDs.MAC, Addresses: p.IDs.Addresses, Options: p.IDs.Options,
-			Link: p.Name, Peer: p.IDs.Peer, OFPort: p.OFPort, attached: true,
+			Link: p.Name, Peer: p.IDs.Peer, OFPort: p.OFPort, wantFlows: true, attached: true,
 		}
 		if e.OFPort == 0 {
 			e.OFPort = p.OFPortRequest

@@ -30,11 +30,11 @@ func TestComing(t *testing.T) {
 
 // TestGatherTakesAnnounced: a pass waits for what was announced, and not for what never comes.
 func TestGatherTakesAnnounced(t *testing.T) {
-	l := &loop{changes: make(chan *change, 8)}
-	first, second := &change{}, &change{}
+	l := &loop{commits: make(chan *commit, 8)}
+	first, second := &commit{}, &commit{}
 	done := l.coming.announce()
 	go func() {
-		l.changes <- second
+		l.commits <- second
 		done()
 	}()
 	if got := l.gather(t.Context(), first); len(got) != 2 || got[1] != second {

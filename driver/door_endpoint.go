@@ -81,7 +81,7 @@ func (o *door) CreateEndpoint(ctx context.Context, r api.CreateEndpointRequest) 
 	if _, err := d.attach(ctx, n, e); err != nil {
 		if fresh {
 			d.undo(ctx, "endpoint "+short(e.ID), func(ctx context.Context) error {
-				e.attached = true // as far as attach came
+				e.wantFlows, e.attached = true, true // as far as attach came
 				return d.release(ctx, n, e)
 			})
 		}

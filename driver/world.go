@@ -64,8 +64,8 @@ type endpoint struct {
 	Link, Peer  string // host end and container end of the veth pair
 	OFPort      uint32 // asked for, then what OVS gave
 	opts        config.Endpoint
-	// attached says that its port and flows are wanted: the audit keeps them.
-	attached bool
+	// wantFlows and attached say that its flows and its port are wanted: the audit keeps them.
+	wantFlows, attached bool
 }
 
 // world is what should be. It has no lock of its own and does no I/O.
@@ -278,7 +278,7 @@ func (n network) route(v6 bool) netip.Addr {
 func (n network) tag() uint16 { return 1 }
 
 // unguarded says whether an unknown MAC may live behind the endpoint's port.
-func (e endpoint) unguarded() bool { return e.opts.Unguarded && e.attached }
+func (e endpoint) unguarded() bool { return e.opts.Unguarded && e.wantFlows }
 
 // view is the network as the pipeline sees it; unguarded says that one of its endpoints is.
 func (n network) view(unguarded bool) flows.Network {

@@ -109,7 +109,8 @@ func TestPluginSettings(t *testing.T) {
 	elsewhere := map[string]string{
 		"OVSNET_OVSDB": "unix:/host/run/openvswitch/db.sock", "OVSNET_SOCKET": "/host/run/docker/plugins/ovs.sock",
 		"OVSNET_SOCKET_GROUP": "0", "OVSNET_PLUGIN_SOCKET": "/run/docker/plugins/ovsnet.sock",
-		"OVSNET_PROC_SYS": "/host/proc/sys", "OVSNET_STATUS_SOCKET": "/host/run/ovsnet/ovsnet.sock",
+		"OVSNET_PROC_SYS": "/host/proc/sys", "OVSNET_STATE_DIR": "/host/var/lib/ovsnet",
+		"OVSNET_STATUS_SOCKET": "/host/run/ovsnet/ovsnet.sock",
 	}
 	known := map[string]string{}
 	for _, o := range config.DaemonOptions() {
