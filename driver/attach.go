@@ -82,20 +82,26 @@ func (d *Driver) attachAs(ctx context.Context, n network, e endpoint) (uint32, e
 	var g errgroup.Group
 	g.Go(func() error { return d.loop.program(ctx, fcs...) })
 	var got uint32
-	g.Go(func() error {
-		if err := d.links.EnsureVeth(ctx, d.veth(n, e)); err != nil {
-			return err
-		}
-		e.attached = true
-		d.put(e)
-		results, err := d.loop.commit(ctx, announced, ovsdb.EnsurePort{Port: d.port(n, e)})
-		if err == nil {
-			got = results[0].OFPort
-		}
+	g.Go(func() (err error) {
+		got, err = d.attachPort(ctx, n, e, announced)
 		return err
 	})
 	err = g.Wait()
 	return got, err
+}
+
+// attachPort makes the endpoint's link and port.
+func (d *Driver) attachPort(ctx context.Context, n network, e endpoint, announced func()) (uint32, error) {
+	if err := d.links.EnsureVeth(ctx, d.veth(n, e)); err != nil {
+		return 0, err
+	}
+	e.attached = true
+	d.put(e)
+	results, err := d.loop.commit(ctx, announced, ovsdb.EnsurePort{Port: d.port(n, e)})
+	if err != nil {
+		return 0, err
+	}
+	return results[0].OFPort, nil
 }
 
 // renumber gives an endpoint another port number because somebody else's port has its own.
@@ -158,10 +164,10 @@ func (d *Driver) detach(ctx context.Context, n network, e endpoint) error {
 		return d.loop.program(ctx, append(network, flowChange{bridge: n.Bridge, object: objectEndpoint(e.ID)})...)
 	})
 	g.Go(func() error {
-		_, err := d.loop.commit(ctx, nil, ovsdb.RemovePort{Bridge: n.Bridge, Name: e.Link})
-		return err
+		_, bad := d.loop.commit(ctx, nil, ovsdb.RemovePort{Bridge: n.Bridge, Name: e.Link})
+		return bad
 	})
-	if err := g.Wait(); err != nil {
+	if err = g.Wait(); err != nil {
 		return fmt.Errorf("endpoint %s: %w", short(e.ID), err)
 	}
 	return nil

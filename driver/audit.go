@@ -177,9 +177,9 @@ func (l *loop) compareFlows(ctx context.Context, n network) (int, error) {
 		if !e.wantFlows {
 			continue
 		}
-		fc, err := compileEndpoint(n, e)
-		if err != nil {
-			return 0, err
+		fc, bad := compileEndpoint(n, e)
+		if bad != nil {
+			return 0, bad
 		}
 		changes = append(changes, fc)
 	}
