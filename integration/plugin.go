@@ -69,41 +69,43 @@ func PluginDir(tb testing.TB) string {
 	return dir
 }
 
+// pluginDir is a folder that docker plugin create takes: what "make plugin" made, in the folder that OVSNET_PLUGIN
+// names, as it is; without the variable that in build/plugin with a fresh program in it.
 func pluginDir(tb testing.TB) (string, error) {
 	tb.Helper()
-	if dir := os.Getenv("OVSNET_PLUGIN"); dir != "" {
-		root, err := moduleRoot()
-		if err != nil {
-			return "", err
-		}
-		if !filepath.IsAbs(dir) {
-			dir = filepath.Join(root, dir)
-		}
-		if _, err := os.Stat(filepath.Join(dir, "config.json")); err != nil {
-			return "", fmt.Errorf("OVSNET_PLUGIN: %w; make plugin", err)
-		}
-		return dir, nil
+	root, err := moduleRoot()
+	if err != nil {
+		return "", err
+	}
+	made := os.Getenv("OVSNET_PLUGIN")
+	fresh := made == ""
+	if fresh {
+		made = "build/plugin"
+	}
+	if !filepath.IsAbs(made) {
+		made = filepath.Join(root, made)
+	}
+	if _, err = os.Stat(filepath.Join(made, "config.json")); err != nil {
+		return "", fmt.Errorf("the managed plugin: %w; make plugin", err)
+	}
+	if !fresh {
+		return made, nil
 	}
 	program, err := build("./cmd/ovsnet", "ovsnet")
 	if err != nil {
 		return "", err
 	}
-	root, err := moduleRoot()
-	if err != nil {
-		return "", err
+	dir := filepath.Join(tb.TempDir(), "plugin")
+	for _, args := range [][]string{
+		{"cp", "-a", made, dir},
+		{"cp", "-f", program, filepath.Join(dir, "rootfs", "ovsnet")},
+		{"cp", "-f", filepath.Join(root, "cmd", "ovsnet", "plugin", "config.json"), dir},
+	} {
+		if _, err = output(args, nil); err != nil {
+			return "", err
+		}
 	}
-	dir := tb.TempDir()
-	config, err := os.ReadFile(root + "/cmd/ovsnet/plugin/config.json")
-	if err != nil {
-		return "", err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "config.json"), config, 0o600); err != nil {
-		return "", err
-	}
-	if err := os.Mkdir(filepath.Join(dir, "rootfs"), 0o755); err != nil {
-		return "", err
-	}
-	return dir, os.Link(program, filepath.Join(dir, "rootfs", "ovsnet"))
+	return dir, nil
 }
 
 // StartServe starts "ovsnet serve" on the host, as its systemd unit does, with
