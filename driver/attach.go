@@ -26,7 +26,7 @@ func (d *Driver) veth(n network, e endpoint) link.Veth {
 
 func (d *Driver) port(n network, e endpoint) ovsdb.Port {
 	return ovsdb.Port{
-		Bridge: n.Bridge, Name: e.Link, OFPortRequest: e.OFPort, MTU: n.MTU,
+		Bridge: n.Bridge, Name: e.Link, OFPortRequest: e.OFPort, // its MTU is the link's
 		IDs: ovsdb.PortIDs{
 			Owner: d.cfg.Owner, Network: n.ID, Endpoint: e.ID, MAC: e.MAC,
 			Addresses: e.Addresses, Options: e.Options, Peer: e.Peer, Version: recordVersion,
@@ -92,16 +92,24 @@ func (d *Driver) attachAs(ctx context.Context, n network, e endpoint) (uint32, e
 
 // attachPort makes the endpoint's link and port.
 func (d *Driver) attachPort(ctx context.Context, n network, e endpoint, announced func()) (uint32, error) {
-	if err := d.links.EnsureVeth(ctx, d.veth(n, e)); err != nil {
+	rest, err := d.links.BeginVeth(ctx, d.veth(n, e))
+	if err != nil {
 		return 0, err
 	}
 	e.attached = true
 	d.put(e)
-	results, err := d.loop.commit(ctx, announced, ovsdb.EnsurePort{Port: d.port(n, e)})
-	if err != nil {
-		return 0, err
-	}
-	return results[0].OFPort, nil
+	var g errgroup.Group
+	g.Go(func() error { return rest(ctx) })
+	var got uint32
+	g.Go(func() error {
+		results, bad := d.loop.commit(ctx, announced, ovsdb.EnsurePort{Port: d.port(n, e)})
+		if bad == nil {
+			got = results[0].OFPort
+		}
+		return bad
+	})
+	err = g.Wait()
+	return got, err
 }
 
 // renumber gives an endpoint another port number because somebody else's port has its own.

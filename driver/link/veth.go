@@ -80,12 +80,23 @@ func (v Veth) hostMAC() net.HardwareAddr {
 // the way, a pair that it made is removed again. ErrTaken if a link of either
 // name exists and is not of this pair.
 func (l *Links) EnsureVeth(ctx context.Context, v Veth) error {
-	return l.on(ctx, v.Name, func(c *conn) error {
+	rest, err := l.BeginVeth(ctx, v)
+	if err != nil {
+		return err
+	}
+	return rest(ctx)
+}
+
+// BeginVeth is EnsureVeth up to where the pair can be made a port, and gives
+// what is left to do: the mark, and offloads. The two can go on together.
+func (l *Links) BeginVeth(ctx context.Context, v Veth) (rest func(context.Context) error, err error) {
+	rest = func(context.Context) error { return nil }
+	err = l.on(ctx, v.Name, func(c *conn) error {
 		if err := v.check(); err != nil {
 			return err
 		}
 		for {
-			index, err := l.makeVeth(c, v)
+			index, err := c.addVeth(v)
 			if errors.Is(err, unix.EEXIST) {
 				err = l.fixVeth(c, v)
 				if gone(err) && ctx.Err() == nil {
@@ -93,16 +104,15 @@ func (l *Links) EnsureVeth(ctx context.Context, v Veth) error {
 				}
 				return err
 			}
-			if err != nil && index != 0 {
-				err = errors.Join(err, c.remove(index))
-			}
+			rest = func(ctx context.Context) error { return l.finishVeth(ctx, index, v) }
 			return err
 		}
 	})
+	return rest, err
 }
 
-// makeVeth makes the pair. The index is not 0 once there is something to undo.
-func (l *Links) makeVeth(c *conn, v Veth) (index int, err error) {
+// addVeth makes the pair. It carries the group that marks it as ours until it has its alias.
+func (c *conn) addVeth(v Veth) (index int, err error) {
 	a := netlink.NewLinkAttrs()
 	a.Name, a.MTU, a.TxQLen, a.Group, a.HardwareAddr = v.Name, v.MTU, queueLen, Group, v.hostMAC()
 	k := netlink.NewVeth(a)
@@ -113,13 +123,21 @@ func (l *Links) makeVeth(c *conn, v Veth) (index int, err error) {
 	if k.Index == 0 {
 		return 0, errors.New("the pair was made, but cannot be looked up; try again")
 	}
-	if err := c.claim(k.Index, v.Alias); err != nil {
-		return k.Index, err
-	}
-	if v.TxOffload {
-		return k.Index, nil
-	}
-	return k.Index, errors.Join(l.txOffloadOff(v.Name), l.txOffloadOff(v.Peer))
+	return k.Index, nil
+}
+
+// finishVeth does what a pair of addVeth's still lacks. Where that fails the pair is removed again.
+func (l *Links) finishVeth(ctx context.Context, index int, v Veth) error {
+	return l.on(ctx, v.Name, func(c *conn) error {
+		err := c.claim(index, v.Alias)
+		if err == nil && !v.TxOffload {
+			err = errors.Join(l.txOffloadOff(v.Name), l.txOffloadOff(v.Peer))
+		}
+		if err != nil {
+			err = errors.Join(err, c.remove(index))
+		}
+		return err
+	})
 }
 
 // fixVeth brings an existing pair into the state wanted.

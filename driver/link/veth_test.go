@@ -221,13 +221,15 @@ func TestUndo(t *testing.T) {
 	before := s.linkNames(t)
 	v := sample
 	v.Alias = strings.Repeat("a", 256)
-	err := s.on(t.Context(), v.Name, func(c *conn) error {
-		index, err := s.makeVeth(c, v)
-		if err == nil || index == 0 {
-			t.Fatalf("index %d, %v", index, err)
-		}
-		return errors.Join(err, c.remove(index))
+	index := 0
+	err := s.on(t.Context(), v.Name, func(c *conn) (err error) {
+		index, err = c.addVeth(v)
+		return err
 	})
+	if err != nil || index == 0 {
+		t.Fatalf("index %d, %v", index, err)
+	}
+	err = s.finishVeth(t.Context(), index, v)
 	if !errors.Is(err, unix.ERANGE) {
 		t.Errorf("%v", err)
 	}
