@@ -48,7 +48,7 @@ func TestOutsidePorts(t *testing.T) {
 		want(t, "status", text, "0.0.0.0:9001->10.80.1.10:81/tcp", "[::]:9001->[fd80:1::10]:81/tcp", "0.0.0.0:3868->10.80.1.10:3868/sctp")
 		want(t, "status", strings.Join(ports["10.80.1.11"], " "), "0.0.0.0:9002->10.80.1.11:81/tcp")
 		free := regexp.MustCompile(`0\.0\.0\.0:(\d+)->10\.80\.1\.10:80/tcp \[::\]:(\d+)->\[fd80:1::10\]:80/tcp`).FindStringSubmatch(text)
-		if free == nil || free[1] != free[2] {
+		if len(free) != 3 || free[1] != free[2] {
 			t.Fatalf("a free port, the same in both families: %s", text)
 		}
 		w.hears(t, "outside 1", "tcp/"+near.HostIPv4+":"+free[1]+"=outside 1", "tcp/["+near.HostIPv6+"]:"+free[1]+"=outside 1",

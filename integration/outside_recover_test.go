@@ -142,3 +142,25 @@ func TestOutsideRecovers(t *testing.T) {
 	w.remove(t, "web", "pub")
 	soon(t, func() error { return same(kept(empty), kept(w.Snapshot(t))) })
 }
+
+// TestOutsideManaged: the managed plugin has in its image, and may do, what the firewall needs.
+func TestOutsideManaged(t *testing.T) {
+	w := newWorldBy(t, managed, []string{"--experimental", "--ip6tables"})
+	empty := w.Snapshot(t)
+	w.net(t, managed.driver, "pub", 1)
+	w.server(t, "web", "pub", 1, 10, "-p", "8080:80/tcp", "-p", "8080:80/udp", "-p", "80:80")
+	w.hears(t, "outside 1", w.published()...)
+	w.hears(t, "web", w.wayOut()...)
+	w.hears(t, "host", "tcp/127.0.0.1:80=pub's gateway", "tcp/[::1]:80=pub's gateway")
+	before := w.Snapshot(t)
+	w.DisablePlugin(t)
+	w.hears(t, "outside 1", w.published()...)
+	w.EnablePlugin(t)
+	soon(t, func() error { return same(before, w.Snapshot(t)) })
+	w.hears(t, "host", "tcp/127.0.0.1:80=pub's gateway", "tcp/[::1]:80=pub's gateway")
+	w.Run(t, "nft delete table inet ovsnet")
+	soon(t, func() error { return same(before, w.Snapshot(t)) })
+	w.hears(t, "outside 1", w.published()...)
+	w.remove(t, "web", "pub")
+	soon(t, func() error { return same(empty, w.Snapshot(t)) })
+}

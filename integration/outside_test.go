@@ -25,7 +25,13 @@ type world struct {
 }
 
 // newWorld starts a host with the two machines, on each of which, and on the host, servers tell who asks.
-func newWorld(tb testing.TB, dockerd []string, settings ...string) *world {
+func newWorld(tb testing.TB, dockerd []string) *world {
+	tb.Helper()
+	return newWorldBy(tb, served, dockerd)
+}
+
+// newWorldBy is newWorld with another way of running the driver.
+func newWorldBy(tb testing.TB, by way, dockerd []string) *world {
 	tb.Helper()
 	h := integration.NewLab(tb).HostWith(tb, "h1", integration.HostOptions{Dockerd: dockerd})
 	w := &world{Host: h, probe: integration.Probe(tb), names: map[string]string{}}
@@ -40,11 +46,11 @@ func newWorld(tb testing.TB, dockerd []string, settings ...string) *world {
 	}
 	h.StartProgram(tb, w.probe+" seen :7000")
 	w.openIPv6(tb)
-	h.StartServe(tb, settings...)
+	by.start(h, tb)
 	return w
 }
 
-// openIPv6 does what doctor advises: an engine older than 27 that keeps IPv6's firewall makes no DOCKER-USER there.
+// openIPv6 does what doctor advises: an engine older than 23 that keeps IPv6's firewall makes no DOCKER-USER there.
 func (w *world) openIPv6(tb testing.TB) {
 	tb.Helper()
 	w.Run(tb, "sh -c", "ip6tables -S FORWARD | grep -q DOCKER-USER || { ip6tables -N DOCKER-USER && ip6tables -I FORWARD -j DOCKER-USER; }")

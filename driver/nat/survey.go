@@ -127,7 +127,7 @@ func (s *survey) judge(networks map[string]Network) {
 	}
 }
 
-// wayOut says what the operator can do about a chain that drops. An engine older than 27 that keeps IPv6's makes no
+// wayOut says what the operator can do about a chain that drops. An engine older than 23 that keeps IPv6's makes no
 // DOCKER-USER there; where the operator makes it, our accepts follow.
 func wayOut(drop string) string {
 	if strings.HasPrefix(drop, "ip6 filter FORWARD") || drop == "ip6 FORWARD (legacy)" {
