@@ -98,18 +98,12 @@ func (d *Driver) attachPort(ctx context.Context, n network, e endpoint, announce
 	}
 	e.attached = true
 	d.put(e)
-	var g errgroup.Group
-	g.Go(func() error { return rest(ctx) })
-	var got uint32
-	g.Go(func() error {
-		results, bad := d.loop.commit(ctx, announced, ovsdb.EnsurePort{Port: d.port(n, e)})
-		if bad == nil {
-			got = results[0].OFPort
-		}
-		return bad
-	})
-	err = g.Wait()
-	return got, err
+	results, err := d.loop.commit(ctx, announced, ovsdb.EnsurePort{Port: d.port(n, e)})
+	if err != nil {
+		return 0, err
+	}
+	// Only now: every change of a link makes ovs-vswitchd look at all its ports, and the port would wait for that.
+	return results[0].OFPort, rest(ctx)
 }
 
 // renumber gives an endpoint another port number because somebody else's port has its own.

@@ -88,24 +88,24 @@ func (l *Links) EnsureVeth(ctx context.Context, v Veth) error {
 }
 
 // BeginVeth is EnsureVeth up to where the pair can be made a port, and gives
-// what is left to do: the mark, and offloads. The two can go on together.
+// what is left to do: the mark, offloads, and bringing it up.
 func (l *Links) BeginVeth(ctx context.Context, v Veth) (rest func(context.Context) error, err error) {
 	rest = func(context.Context) error { return nil }
 	err = l.on(ctx, v.Name, func(c *conn) error {
-		if err := v.check(); err != nil {
-			return err
+		if bad := v.check(); bad != nil {
+			return bad
 		}
 		for {
-			index, err := c.addVeth(v)
-			if errors.Is(err, unix.EEXIST) {
-				err = l.fixVeth(c, v)
-				if gone(err) && ctx.Err() == nil {
+			index, bad := c.addVeth(v)
+			if errors.Is(bad, unix.EEXIST) {
+				bad = l.fixVeth(c, v)
+				if gone(bad) && ctx.Err() == nil {
 					continue // removed between our two looks
 				}
-				return err
+				return bad
 			}
 			rest = func(ctx context.Context) error { return l.finishVeth(ctx, index, v) }
-			return err
+			return bad
 		}
 	})
 	return rest, err
