@@ -38,6 +38,7 @@ type Driver struct {
 	journal *journal
 	fw      *nat.Firewall // nil where the host has none that can be used; fwErr says why
 	fwErr   error
+	mending sync.Mutex // one goroutine at a time compares the firewall with the world
 	loop    *loop
 	locks   keyedLocks
 

@@ -25,7 +25,7 @@ type loop struct {
 	coming  coming // commits that verbs have announced
 	flows   chan *programming
 	lost    chan string   // names of bridges whose OpenFlow connection ended
-	touched chan struct{} // somebody else may have changed the host's firewall; one slot
+	wanted  chan struct{} // somebody wants an audit soon; one slot
 	stop    chan struct{} // closed when run ends
 	watch   sync.WaitGroup
 
@@ -50,7 +50,7 @@ func newLoop(d *Driver) *loop {
 	return &loop{
 		d: d, log: d.log, bridges: map[string]*bridge{},
 		commits: make(chan *commit, queue), flows: make(chan *programming, queue),
-		lost: make(chan string), touched: make(chan struct{}, 1), stop: make(chan struct{}),
+		lost: make(chan string), wanted: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
 }
 
@@ -93,10 +93,8 @@ func (l *loop) runCommits(ctx context.Context) error {
 				l.log.Warn("OpenFlow connection lost", "bridge", name)
 				again = l.audit(ctx, "OpenFlow connection lost")
 			}
-		case <-l.touched:
-			if next := l.mendFirewall(ctx); next != nil {
-				again = next
-			}
+		case <-l.wanted:
+			again = l.audit(ctx, "asked for")
 		case <-again:
 			again = l.audit(ctx, "unfinished audit")
 		case <-tick.C:

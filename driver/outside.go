@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ovsnet/ovsnet/config"
 	"github.com/ovsnet/ovsnet/driver/api"
@@ -57,13 +56,34 @@ func (d *Driver) openOutside(ctx context.Context, n network) error {
 	all := maps.Clone(d.world.networks)
 	d.mu.Unlock()
 	all[n.ID] = n
-	var errs []error
+	errs := []error{d.ensureOutside(ctx, n, all)}
 	for id, other := range all {
-		if id == n.ID || len(other.opts.Outside.Peers) > 0 {
-			errs = append(errs, d.ensureOutside(ctx, other, all))
+		if id != n.ID && len(other.opts.Outside.Peers) > 0 {
+			done, err := d.refreshOutside(ctx, id)
+			errs = append(errs, err)
+			if !done {
+				d.loop.want()
+			}
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// refreshOutside tells the firewall of a network again, unless a verb is making or removing it.
+func (d *Driver) refreshOutside(ctx context.Context, id string) (done bool, err error) {
+	unlock, ok := d.locks.try(networkKey(id))
+	if !ok {
+		return false, nil
+	}
+	defer unlock()
+	d.mu.Lock()
+	all := maps.Clone(d.world.networks)
+	d.mu.Unlock()
+	n, ok := all[id]
+	if !ok || !n.settled {
+		return true, nil
+	}
+	return true, d.ensureOutside(ctx, n, all)
 }
 
 // The firewall knows the ports of the switch by their links' group.
@@ -184,36 +204,37 @@ func (e endpoint) hosts() []netip.Addr {
 	return out
 }
 
-// watchFirewall tells the loop at once when somebody else has changed the host's firewall.
+// watchFirewall repairs the firewall at once when somebody else has changed it.
 func (d *Driver) watchFirewall(ctx context.Context) {
-	err := d.fw.Watch(ctx, func() {
-		select {
-		case d.loop.touched <- struct{}{}:
-		default: // it knows already
-		}
-	})
-	if err != nil {
+	if err := d.fw.Watch(ctx, func() { d.mendFirewall(ctx) }); err != nil {
 		d.log.Warn("changes to the host's firewall are seen by the audit alone", "err", err)
 	}
 }
 
-// mendFirewall repairs the firewall alone. Where that failed it gives the channel that says when to try again.
-func (l *loop) mendFirewall(ctx context.Context) <-chan time.Time {
+// mendFirewall repairs the firewall alone. What fails is left to the audit, which tries on.
+func (d *Driver) mendFirewall(ctx context.Context) {
 	select {
-	case <-l.d.restored:
+	case <-d.restored:
 	default:
-		return nil // the first audit is still to come
+		return // the first audit is still to come
 	}
-	ctx, cancel := context.WithTimeout(ctx, l.d.cfg.VerbTimeout)
+	ctx, cancel := context.WithTimeout(ctx, d.cfg.VerbTimeout)
 	defer cancel()
-	l.d.mu.Lock()
-	w := l.d.world.snapshot()
-	l.d.mu.Unlock()
-	if err := l.compareOutside(ctx, w); err != nil {
-		l.log.Warn("firewall could not be repaired; trying on", "err", err)
-		return time.After(redial)
+	d.mu.Lock()
+	w := d.world.snapshot()
+	d.mu.Unlock()
+	if err := d.loop.compareOutside(ctx, w); err != nil {
+		d.log.Warn("firewall could not be repaired; leaving it to the audit", "err", err)
+		d.loop.want()
 	}
-	return nil
+}
+
+// want asks for an audit soon.
+func (l *loop) want() {
+	select {
+	case l.wanted <- struct{}{}:
+	default: // it is asked for already
+	}
 }
 
 // compareOutside makes the firewall what it should be. What an earlier run of ours published is published again, on
@@ -223,23 +244,22 @@ func (l *loop) compareOutside(ctx context.Context, w world) error {
 	if d.fw == nil {
 		return nil
 	}
+	d.mending.Lock()
+	defer d.mending.Unlock()
 	var errs []error
 	for _, n := range w.networks {
 		if n.settled {
-			errs = append(errs, d.ensureOutside(ctx, n, w.networks))
+			_, err := d.refreshOutside(ctx, n.ID)
+			errs = append(errs, err)
 		}
 	}
 	saved, err := d.journal.loadPorts()
 	errs = append(errs, err)
 	for id, ports := range saved {
-		e, ok := w.endpoints[id]
-		n := w.networks[e.Network]
-		switch {
-		case !ok:
+		if _, ok := w.endpoints[id]; !ok {
 			errs = append(errs, l.forgetPorts(id))
-		case n.settled && e.attached && len(d.fw.Published(id)) == 0:
-			_, err = d.fw.Publish(ctx, nat.Endpoint{ID: id, Network: n.ID, Addrs: e.hosts(), Ports: ports})
-			errs = append(errs, err)
+		} else if len(d.fw.Published(id)) == 0 {
+			errs = append(errs, d.republish(ctx, id, ports))
 		}
 	}
 	repaired, err := d.fw.Audit(ctx)
@@ -248,6 +268,24 @@ func (l *loop) compareOutside(ctx context.Context, w world) error {
 		l.log.Info("firewall repaired", "changes", repaired)
 	}
 	return errors.Join(append(errs, err)...)
+}
+
+// republish publishes what an earlier run of ours has published, unless a verb is working on the endpoint.
+func (d *Driver) republish(ctx context.Context, id string, ports []nat.Port) error {
+	unlock, ok := d.locks.try(endpointKey(id))
+	if !ok {
+		return nil
+	}
+	defer unlock()
+	d.mu.Lock()
+	e := d.world.endpoints[id]
+	n := d.world.networks[e.Network]
+	d.mu.Unlock()
+	if !n.settled || !e.attached || len(d.fw.Published(id)) > 0 {
+		return nil
+	}
+	_, err := d.fw.Publish(ctx, nat.Endpoint{ID: id, Network: n.ID, Addrs: e.hosts(), Ports: ports})
+	return err
 }
 
 // forgetPorts removes what is kept of the ports of an endpoint that no longer exists, unless a verb has since begun to

@@ -117,7 +117,7 @@ func (f *Firewall) enter(ctx context.Context) error {
 func (f *Firewall) leave() { <-f.lock }
 
 // EnsureNetwork takes a network in, or changes it, and makes the host forward for it. It waits for nothing: the link
-// may come later (its sysctls are then set by Audit), and so may the peers.
+// may come later (its sysctls are then set by Audit), and so may the peers. One that is as it was costs nothing.
 func (f *Firewall) EnsureNetwork(ctx context.Context, n Network) error {
 	if err := n.validate(); err != nil {
 		return err
@@ -133,6 +133,9 @@ func (f *Firewall) EnsureNetwork(ctx context.Context, n Network) error {
 	}
 	n = n.clone()
 	before, had := f.networks[n.ID]
+	if had && before.equal(n) {
+		return nil
+	}
 	f.networks[n.ID] = n
 	if _, err := f.settle(ctx); err != nil {
 		delete(f.networks, n.ID)
@@ -142,7 +145,7 @@ func (f *Firewall) EnsureNetwork(ctx context.Context, n Network) error {
 		_, undo := f.settle(context.WithoutCancel(ctx))
 		return errors.Join(fmt.Errorf("network %s: %w", short(n.ID), err), undo)
 	}
-	if had && !before.equal(n) {
+	if had {
 		return f.republish(ctx, n.ID)
 	}
 	return nil
