@@ -78,6 +78,9 @@ func (h *Host) Snapshot(tb testing.TB) State {
 	return s
 }
 
+// shortLived are the driver's firewall commands, at work or ended and not waited for yet.
+var shortLived = regexp.MustCompile(`(^|[/\[ ])(nft|ip6?tables(-(nft|legacy))?)(\]| |$)`)
+
 // processes lists what runs on the host, when none of the driver's short-lived firewall commands does.
 func (h *Host) processes(tb testing.TB) string {
 	tb.Helper()
@@ -85,7 +88,7 @@ func (h *Host) processes(tb testing.TB) string {
 	err := ovstest.Poll(5*time.Second, func() error {
 		text = h.Run(tb, "ps -eo args=")
 		for line := range strings.Lines(text) {
-			if strings.HasPrefix(line, "nft ") || strings.Contains(line, "/iptables-") || strings.Contains(line, "/ip6tables-") {
+			if shortLived.MatchString(strings.TrimSpace(line)) {
 				return fmt.Errorf("still runs: %s", line)
 			}
 		}
