@@ -92,8 +92,8 @@ func (d *Driver) attachAs(ctx context.Context, n network, e endpoint) (uint32, e
 
 // attachPort makes the endpoint's link and port.
 func (d *Driver) attachPort(ctx context.Context, n network, e endpoint, announced func()) (uint32, error) {
-	rest, err := d.links.BeginVeth(ctx, d.veth(n, e))
-	if err != nil {
+	// Whole before its port is made: an audit knows a link as ours by its mark alone.
+	if err := d.links.EnsureVeth(ctx, d.veth(n, e)); err != nil {
 		return 0, err
 	}
 	e.attached = true
@@ -102,8 +102,7 @@ func (d *Driver) attachPort(ctx context.Context, n network, e endpoint, announce
 	if err != nil {
 		return 0, err
 	}
-	// Only now: every change of a link makes ovs-vswitchd look at all its ports, and the port would wait for that.
-	return results[0].OFPort, rest(ctx)
+	return results[0].OFPort, nil
 }
 
 // renumber gives an endpoint another port number because somebody else's port has its own.

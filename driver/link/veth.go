@@ -80,18 +80,7 @@ func (v Veth) hostMAC() net.HardwareAddr {
 // the way, a pair that it made is removed again. ErrTaken if a link of either
 // name exists and is not of this pair.
 func (l *Links) EnsureVeth(ctx context.Context, v Veth) error {
-	rest, err := l.BeginVeth(ctx, v)
-	if err != nil {
-		return err
-	}
-	return rest(ctx)
-}
-
-// BeginVeth is EnsureVeth up to where the pair can be made a port, and gives
-// what is left to do: the mark, offloads, and bringing it up.
-func (l *Links) BeginVeth(ctx context.Context, v Veth) (rest func(context.Context) error, err error) {
-	rest = func(context.Context) error { return nil }
-	err = l.on(ctx, v.Name, func(c *conn) error {
+	return l.on(ctx, v.Name, func(c *conn) error {
 		if bad := v.check(); bad != nil {
 			return bad
 		}
@@ -104,11 +93,12 @@ func (l *Links) BeginVeth(ctx context.Context, v Veth) (rest func(context.Contex
 				}
 				return bad
 			}
-			rest = func(ctx context.Context) error { return l.finishVeth(ctx, index, v) }
+			if bad == nil {
+				bad = l.finishVeth(c, index, v)
+			}
 			return bad
 		}
 	})
-	return rest, err
 }
 
 // addVeth makes the pair. It carries the group that marks it as ours until it has its alias.
@@ -127,17 +117,15 @@ func (c *conn) addVeth(v Veth) (index int, err error) {
 }
 
 // finishVeth does what a pair of addVeth's still lacks. Where that fails the pair is removed again.
-func (l *Links) finishVeth(ctx context.Context, index int, v Veth) error {
-	return l.on(ctx, v.Name, func(c *conn) error {
-		err := c.claim(index, v.Alias)
-		if err == nil && !v.TxOffload {
-			err = errors.Join(l.txOffloadOff(v.Name), l.txOffloadOff(v.Peer))
-		}
-		if err != nil {
-			err = errors.Join(err, c.remove(index))
-		}
-		return err
-	})
+func (l *Links) finishVeth(c *conn, index int, v Veth) error {
+	err := c.claim(index, v.Alias)
+	if err == nil && !v.TxOffload {
+		err = errors.Join(l.txOffloadOff(v.Name), l.txOffloadOff(v.Peer))
+	}
+	if err != nil {
+		err = errors.Join(err, c.remove(index))
+	}
+	return err
 }
 
 // fixVeth brings an existing pair into the state wanted.

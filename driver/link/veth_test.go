@@ -223,13 +223,11 @@ func TestUndo(t *testing.T) {
 	v.Alias = strings.Repeat("a", 256)
 	index := 0
 	err := s.on(t.Context(), v.Name, func(c *conn) (err error) {
-		index, err = c.addVeth(v)
-		return err
+		if index, err = c.addVeth(v); err != nil || index == 0 {
+			t.Fatalf("index %d, %v", index, err)
+		}
+		return s.finishVeth(c, index, v)
 	})
-	if err != nil || index == 0 {
-		t.Fatalf("index %d, %v", index, err)
-	}
-	err = s.finishVeth(t.Context(), index, v)
 	if !errors.Is(err, unix.ERANGE) {
 		t.Errorf("%v", err)
 	}
