@@ -28,6 +28,11 @@ type Bridge struct {
 	MTU int
 	// McastSnooping turns IGMP and MLD snooping on.
 	McastSnooping bool
+	// Prefixes are, by the number of a flow table, the fields of which the switch
+	// looks at no more bits than it needs to tell the table's flows apart, at most
+	// three (Flow_Table:prefixes, instead of Open vSwitch's own choice). Entries of
+	// others in flow_tables are kept, unless they are for a table that is named here.
+	Prefixes map[uint8][]string
 	// OtherConfig is written to other_config; keys of others are kept.
 	OtherConfig map[string]string
 	// IDs is the identity; an empty Owner means the client's.
@@ -65,6 +70,7 @@ func (b Bridge) localIDs() map[string]string {
 func (b Bridge) clone() Bridge {
 	b.MAC = append(net.HardwareAddr(nil), b.MAC...)
 	b.OtherConfig = maps.Clone(b.OtherConfig)
+	b.Prefixes = clonePrefixes(b.Prefixes)
 	return b
 }
 
@@ -87,6 +93,9 @@ func (b Bridge) claim(owner string) (Bridge, error) {
 	if err := checkName(kindBridge, b.Name); err != nil {
 		return b, err
 	}
+	if err := b.checkPrefixes(); err != nil {
+		return b, err
+	}
 	return b, checkTexts(b.object(), b.IDs.encode(), b.config(), map[string]string{"datapath_type": b.Datapath})
 }
 
@@ -98,7 +107,8 @@ func (b Bridge) insert(root string, n int) []ovsdb.Operation {
 	if b.MTU != 0 {
 		iface["mtu_request"] = b.MTU
 	}
-	return []ovsdb.Operation{
+	ops, tables := b.insertTables(n)
+	return append(ops,
 		insert(vswitch.InterfaceTable, named("i", n), iface),
 		insert(vswitch.PortTable, named("p", n), ovsdb.Row{
 			"name": b.Name, "interfaces": uuidOf(named("i", n)), "external_ids": mapOf(b.localIDs()),
@@ -107,16 +117,16 @@ func (b Bridge) insert(root string, n int) []ovsdb.Operation {
 			"name": b.Name, "datapath_type": b.Datapath,
 			"fail_mode": vswitch.BridgeFailModeSecure, "mcast_snooping_enable": b.McastSnooping,
 			"other_config": mapOf(b.config()), "external_ids": mapOf(b.IDs.encode()),
-			"ports": uuidOf(named("p", n)),
+			"ports": uuidOf(named("p", n)), "flow_tables": tables,
 		}),
 		mutate(vswitch.OpenvSwitchTable, where(isRow(root)), grow("bridges", uuidOf(named("b", n)))),
-	}
+	)
 }
 
 // repair are the operations that make a bridge of ours what it should be; none
-// when it is. Local is the LOCAL port's Interface, nil if it lost our mark.
-func (b Bridge) repair(row *vswitch.Bridge, local *vswitch.Interface) []ovsdb.Operation {
-	ops := b.repairBridge(row)
+// when it is. The bridge is change n of the transaction. Local is the LOCAL port's Interface, nil if it lost our mark.
+func (b Bridge) repair(v view, n int, row *vswitch.Bridge, local *vswitch.Interface) []ovsdb.Operation {
+	ops := append(b.repairBridge(row), b.repairTables(v, n, row)...)
 	if local != nil && !b.localDiffers(local) {
 		return ops
 	}

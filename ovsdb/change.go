@@ -70,7 +70,7 @@ func (c EnsureBridge) plan(v view, n int, _ *facts) plan {
 	}
 	local := v.iface(c.Name)
 	guard := exists(vswitch.BridgeTable, c.Name, isRow(row.UUID), ownedBy(c.IDs.Owner))
-	repair := c.repair(row, local)
+	repair := c.repair(v, n, row, local)
 	return plan{ops: append([]ovsdb.Operation{guard}, repair...), writes: len(repair) > 0 || unsettled(local)}
 }
 

@@ -25,6 +25,7 @@ func TestBridgeAndPortLife(t *testing.T) {
 	c := connect(t, s)
 	bridge, port := testBridge("br-a"), testPort("br-a", "p1")
 	port.OFPortRequest = 77
+	bridge.Prefixes = map[uint8][]string{14: {"ip_src", "ipv6_src"}, 30: {"ipv6_src"}}
 
 	r := must(t, c, ovsdb.EnsureBridge{Bridge: bridge}, ovsdb.EnsurePort{Port: port})
 	if r[0].OFPort != 65534 || r[1].OFPort != 77 {
@@ -90,7 +91,7 @@ func TestBridgeAndPortLife(t *testing.T) {
 	if _, err := c.Bridge("br-a"); !errors.Is(err, ovsdb.ErrNotFound) {
 		t.Errorf("removed bridge: %v", err)
 	}
-	if got := s.Ctl(t, "show"); strings.Contains(got, "Bridge") {
+	if got := s.Ctl(t, "show") + s.Ctl(t, "--bare", "list", "Flow_Table"); strings.Contains(got, "Bridge") || strings.Contains(got, "ovsnet") {
 		t.Errorf("left behind:\n%s", got)
 	}
 }

@@ -58,9 +58,10 @@ type conn struct {
 var monitored = map[string][]string{
 	vswitch.OpenvSwitchTable: {"next_cfg", "cur_cfg", "ovs_version", "datapath_types"},
 	vswitch.BridgeTable: {
-		"name", "datapath_type", "datapath_id", "fail_mode", "mcast_snooping_enable", "other_config", "external_ids",
+		"name", "datapath_type", "datapath_id", "fail_mode", "mcast_snooping_enable", "flow_tables", "other_config", "external_ids",
 	},
-	vswitch.PortTable: {"name", "external_ids"},
+	vswitch.FlowTableTable: {"prefixes", "external_ids"},
+	vswitch.PortTable:      {"name", "external_ids"},
 	vswitch.InterfaceTable: {
 		"name", "type", "options", "external_ids", "ofport", "ofport_request", "mtu_request", "error", "mac_in_use",
 	},

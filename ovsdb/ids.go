@@ -24,7 +24,8 @@ const (
 	keyAddresses = "ovsnet-addresses"
 	keyOptions   = "ovsnet-options"
 	keyPeer      = "ovsnet-peer"
-	keyBridge    = "ovsnet-bridge" // on Port: the bridge it was made on
+	keyBridge    = "ovsnet-bridge" // on Port and Flow_Table: the bridge it was made on
+	keyTable     = "ovsnet-table"  // on Flow_Table: its number on that bridge
 	keyIfaceID   = "iface-id"
 	keyMAC       = "attached-mac"
 )

@@ -70,17 +70,21 @@ func shrink(column string, value any) ovsdb.Mutation {
 // rest of the map is whoever's it is and stays. An insert alone would keep the old
 // value of a key that is there (RFC 7047 section 5.1).
 func rewrite(column string, keys []string, entries map[string]string) []ovsdb.Mutation {
-	set := ovsdb.OvsSet{}
-	for _, key := range keys {
-		set.GoSet = append(set.GoSet, key)
-	}
-	return []ovsdb.Mutation{shrink(column, set), grow(column, mapOf(entries))}
+	return []ovsdb.Mutation{shrink(column, setOf(keys)), grow(column, mapOf(entries))}
 }
 
 func mapOf(m map[string]string) ovsdb.OvsMap {
 	out := ovsdb.OvsMap{GoMap: make(map[any]any, len(m))}
 	for key, value := range m {
 		out.GoMap[key] = value
+	}
+	return out
+}
+
+func setOf(texts []string) ovsdb.OvsSet {
+	out := ovsdb.OvsSet{}
+	for _, text := range texts {
+		out.GoSet = append(out.GoSet, text)
 	}
 	return out
 }

@@ -50,7 +50,7 @@ func (c *Client) Bridge(name string) (BridgeState, error) {
 	if row == nil {
 		return BridgeState{}, fmt.Errorf("bridge %s: %w among ovsnet's", name, ErrNotFound)
 	}
-	return c.bridgeState(row, v.iface(name)), nil
+	return c.bridgeState(v, row, v.iface(name)), nil
 }
 
 // Port gives a port of ours, from memory. Absent or not ours: ErrNotFound. Without
@@ -104,7 +104,7 @@ func (c *Client) Snapshot(ctx context.Context) (Snapshot, error) {
 	local := map[string]bool{}
 	for _, row := range rows[vswitch.Bridge](v, vswitch.BridgeTable) {
 		local[row.Name] = true
-		s.Bridges = append(s.Bridges, c.bridgeState(row, ifaces[row.Name]))
+		s.Bridges = append(s.Bridges, c.bridgeState(v, row, ifaces[row.Name]))
 	}
 	for _, row := range rows[vswitch.Port](v, vswitch.PortTable) {
 		iface := ifaces[row.Name]
@@ -120,7 +120,7 @@ func (c *Client) Snapshot(ctx context.Context) (Snapshot, error) {
 	return s, nil
 }
 
-func (c *Client) bridgeState(row *vswitch.Bridge, local *vswitch.Interface) BridgeState {
+func (c *Client) bridgeState(v view, row *vswitch.Bridge, local *vswitch.Interface) BridgeState {
 	ids, err := decodeBridgeIDs(row.ExternalIDs)
 	c.damaged(kindBridge, row.Name, err)
 	config := maps.Clone(row.OtherConfig)
@@ -132,7 +132,7 @@ func (c *Client) bridgeState(row *vswitch.Bridge, local *vswitch.Interface) Brid
 	}
 	s := BridgeState{UUID: row.UUID, Bridge: Bridge{
 		Name: row.Name, Datapath: kindOfDatapath(row.DatapathType), MAC: mac,
-		McastSnooping: row.McastSnoopingEnable, OtherConfig: config, IDs: ids,
+		McastSnooping: row.McastSnoopingEnable, Prefixes: prefixesOf(v, row), OtherConfig: config, IDs: ids,
 	}}
 	if row.DatapathID != nil {
 		s.DatapathID = *row.DatapathID

@@ -61,6 +61,14 @@ func (v view) iface(name string) *vswitch.Interface {
 	return row(v, vswitch.InterfaceTable, &vswitch.Interface{Name: name})
 }
 
+// flowTable finds a row for a flow table, nil if there is none or it is not ours.
+func (v view) flowTable(id string) *vswitch.FlowTable {
+	if id == "" {
+		return nil
+	}
+	return row(v, vswitch.FlowTableTable, &vswitch.FlowTable{UUID: id})
+}
+
 // root is the one row of the Open_vSwitch table, nil if there is none.
 func (v view) root() *vswitch.OpenvSwitch {
 	for _, r := range rows[vswitch.OpenvSwitch](v, vswitch.OpenvSwitchTable) {

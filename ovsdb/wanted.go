@@ -51,7 +51,10 @@ func (w *wanted) matches(m model.Model) bool {
 	switch row := m.(type) {
 	case *vswitch.Bridge:
 		b, ok := w.bridges[row.Name]
-		return !ok || len(b.repairBridge(row)) == 0
+		return !ok || len(b.repairBridge(row)) == 0 && b.refersTo(row)
+	case *vswitch.FlowTable:
+		b, ok := w.bridges[row.ExternalIDs[keyBridge]]
+		return !ok || b.tableMatches(row)
 	case *vswitch.Port:
 		if b, ok := w.bridges[row.Name]; ok {
 			return !idsDiffer(row.ExternalIDs, b.localIDs(), localKeys)
@@ -74,6 +77,9 @@ func (w *wanted) has(m model.Model) bool {
 	defer w.mu.Unlock()
 	name := ""
 	switch row := m.(type) {
+	case *vswitch.FlowTable:
+		table, _ := tableOf(row)
+		return w.bridges[row.ExternalIDs[keyBridge]].Prefixes[table] != nil
 	case *vswitch.Bridge:
 		name = row.Name
 	case *vswitch.Port:

@@ -23,6 +23,7 @@ type Bridge struct {
 	DatapathType        string            `ovsdb:"datapath_type"`
 	ExternalIDs         map[string]string `ovsdb:"external_ids"`
 	FailMode            *BridgeFailMode   `ovsdb:"fail_mode" validate:"omitempty,oneof='standalone' 'secure'"`
+	FlowTables          map[int]string    `ovsdb:"flow_tables" validate:"dive,keys,min=0,max=254"`
 	McastSnoopingEnable bool              `ovsdb:"mcast_snooping_enable"`
 	Name                string            `ovsdb:"name"`
 	OtherConfig         map[string]string `ovsdb:"other_config"`
@@ -111,6 +112,36 @@ func equalBridgeFailMode(a, b *BridgeFailMode) bool {
 	return *a == *b
 }
 
+func (a *Bridge) GetFlowTables() map[int]string {
+	return a.FlowTables
+}
+
+func copyBridgeFlowTables(a map[int]string) map[int]string {
+	if a == nil {
+		return nil
+	}
+	b := make(map[int]string, len(a))
+	for k, v := range a {
+		b[k] = v
+	}
+	return b
+}
+
+func equalBridgeFlowTables(a, b map[int]string) bool {
+	if (a == nil) != (b == nil) {
+		return false
+	}
+	if len(a) != len(b) {
+		return false
+	}
+	for k, v := range a {
+		if w, ok := b[k]; !ok || v != w {
+			return false
+		}
+	}
+	return true
+}
+
 func (a *Bridge) GetMcastSnoopingEnable() bool {
 	return a.McastSnoopingEnable
 }
@@ -182,6 +213,7 @@ func (a *Bridge) DeepCopyInto(b *Bridge) {
 	b.DatapathID = copyBridgeDatapathID(a.DatapathID)
 	b.ExternalIDs = copyBridgeExternalIDs(a.ExternalIDs)
 	b.FailMode = copyBridgeFailMode(a.FailMode)
+	b.FlowTables = copyBridgeFlowTables(a.FlowTables)
 	b.OtherConfig = copyBridgeOtherConfig(a.OtherConfig)
 	b.Ports = copyBridgePorts(a.Ports)
 }
@@ -207,6 +239,7 @@ func (a *Bridge) Equals(b *Bridge) bool {
 		a.DatapathType == b.DatapathType &&
 		equalBridgeExternalIDs(a.ExternalIDs, b.ExternalIDs) &&
 		equalBridgeFailMode(a.FailMode, b.FailMode) &&
+		equalBridgeFlowTables(a.FlowTables, b.FlowTables) &&
 		a.McastSnoopingEnable == b.McastSnoopingEnable &&
 		a.Name == b.Name &&
 		equalBridgeOtherConfig(a.OtherConfig, b.OtherConfig) &&

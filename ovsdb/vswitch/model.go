@@ -14,6 +14,7 @@ import (
 func FullDatabaseModel() (model.ClientDBModel, error) {
 	return model.NewClientDBModel("Open_vSwitch", map[string]model.Model{
 		"Bridge":       &Bridge{},
+		"Flow_Table":   &FlowTable{},
 		"Interface":    &Interface{},
 		"Open_vSwitch": &OpenvSwitch{},
 		"Port":         &Port{},
@@ -67,6 +68,21 @@ var schema = `{
             "max": 1
           }
         },
+        "flow_tables": {
+          "type": {
+            "key": {
+              "type": "integer",
+              "minInteger": 0,
+              "maxInteger": 254
+            },
+            "value": {
+              "type": "uuid",
+              "refTable": "Flow_Table"
+            },
+            "min": 0,
+            "max": "unlimited"
+          }
+        },
         "mcast_snooping_enable": {
           "type": "boolean"
         },
@@ -102,6 +118,31 @@ var schema = `{
           "name"
         ]
       ]
+    },
+    "Flow_Table": {
+      "columns": {
+        "external_ids": {
+          "type": {
+            "key": {
+              "type": "string"
+            },
+            "value": {
+              "type": "string"
+            },
+            "min": 0,
+            "max": "unlimited"
+          }
+        },
+        "prefixes": {
+          "type": {
+            "key": {
+              "type": "string"
+            },
+            "min": 0,
+            "max": 3
+          }
+        }
+      }
     },
     "Interface": {
       "columns": {

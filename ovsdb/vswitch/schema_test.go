@@ -100,6 +100,9 @@ func TestColumnsOfTheInstalledVersion(t *testing.T) {
 				t.Errorf("%s:%s is not in version %s", name, column, there.Version)
 				continue
 			}
+			if theirs, limit := other.TypeObj, definition.TypeObj; theirs != nil && limit != nil && limit.Max() > 1 && theirs.Max() > limit.Max() {
+				continue // later versions take more: Flow_Table:prefixes has four from 3.3 on
+			}
 			want, err := json.Marshal(definition)
 			if err != nil {
 				t.Fatal(err)
