@@ -53,6 +53,21 @@ var tables = []Table{
 // Tables returns the lines of the pipeline page in the order a frame passes them.
 func Tables() []Table { return append([]Table(nil), tables...) }
 
+// Prefixes are the fields whose prefixes Open vSwitch is to track, by table (Flow_Table:prefixes of
+// ovs-vswitchd.conf.db(5)). Where a table tells whole addresses apart, the datapath then needs a flow for each length of
+// prefix in which an address that somebody made up differs from the known ones, and not for each address; left to itself
+// Open vSwitch before 3.5 does so for IPv4 alone. ARP and neighbour discovery have their addresses elsewhere in a packet:
+// nothing tracks those.
+func Prefixes() map[uint8][]string {
+	return map[uint8][]string{
+		// nw_dst is ip_dst. Open vSwitch takes the fields in the order of their names, and is done at the first that
+		// rules a flow out: with the source first it seldom comes to the destination.
+		TableAddress: {"ip_src", "ipv6_src", "nw_dst"},
+		TableResolve: {"ipv6_src"},
+		TablePolicy:  {"ip_src", "ipv6_src"},
+	}
+}
+
 // Register is a named range of bits that the pipeline keeps about a frame.
 type Register struct {
 	Name    string

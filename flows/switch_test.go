@@ -42,6 +42,11 @@ func newBridge(tb testing.TB, sw *ovstest.Switch, name string, n int) *bridge {
 		port := fmt.Sprintf("%s-%d", name, i)
 		args = append(args, "--", "add-port", name, port, "--", "set", "Interface", port, fmt.Sprintf("ofport_request=%d", i))
 	}
+	for table, fields := range flows.Prefixes() {
+		id := fmt.Sprintf("@t%d", table)
+		args = append(args, "--", "set", "Bridge", name, fmt.Sprintf("flow_tables:%d=%s", table, id),
+			"--", "--id="+id, "create", "Flow_Table", "prefixes="+strings.Join(fields, ","))
+	}
 	sw.Ctl(tb, args...)
 	// As the driver does: the rows for services must see the ports of a first fragment.
 	sw.OFCtl(tb, "set-frags", name, "nx-match")
@@ -121,7 +126,7 @@ var (
 	traceRow  = regexp.MustCompile(`(?m)^\s*\d+\. .*cookie (0x[0-9a-f]+)`)
 	traceMiss = regexp.MustCompile(`(?m)^\s*\d+\. No match`)
 	traceLine = regexp.MustCompile(`(?m)^(Final flow|Megaflow|Datapath actions): (.*)$`)
-	setAction = regexp.MustCompile(`(set|push_vlan|pop_vlan|meter)(\([^()]*(\([^()]*(\([^()]*\))?[^()]*\)[^()]*)*\))`)
+	setAction = regexp.MustCompile(`pop_vlan|(set|push_vlan|meter)(\([^()]*(\([^()]*(\([^()]*\))?[^()]*\)[^()]*)*\))`)
 )
 
 // trace asks the switch what it does with a frame from a port.
