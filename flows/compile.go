@@ -83,11 +83,7 @@ const (
 	objectGateway uint16 = 0xfffe
 )
 
-var (
-	multicastMAC = net.HardwareAddr{0x01, 0, 0, 0, 0, 0}
-	multicast4   = netip.MustParsePrefix("224.0.0.0/4")
-	multicast6   = netip.MustParsePrefix("ff00::/8")
-)
+var multicastMAC = net.HardwareAddr{0x01, 0, 0, 0, 0, 0}
 
 const (
 	etherIPv4 = 0x0800
@@ -199,13 +195,7 @@ func CompileNetwork(n Network) (Compiled, error) {
 		add(r, NewMatch(regs(append(match, net)...), mcast), Group{GroupID(n.Tag, f)})
 	}
 	if n.McastSnooping {
-		for _, group := range []FieldMatch{Prefix(FieldIPv4Dst, multicast4), Prefix(FieldIPv6Dst, multicast6)} {
-			family := eth(etherIPv4)
-			if group.Field == FieldIPv6Dst {
-				family = eth(etherIPv6)
-			}
-			add(rowSnoop, NewMatch(regs(net), mcast, family, group), Output{PortNormal})
-		}
+		compileSnoop(add, n)
 	}
 	flood(rowFloodPromisc, FloodAll, reg(RegSrcPromisc, 1))
 	flood(rowFloodGateway, FloodAll, reg(RegSource, uint64(KindGateway)))

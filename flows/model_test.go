@@ -19,6 +19,8 @@ type verdict struct {
 	out []uint32
 	// reason is why it was dropped; several if more than one copy was, for different reasons.
 	reason string
+	// snooped says that who gets it is for the switch's snooping to say.
+	snooped bool
 	// answer is what must be in the frame that goes back, in ovs-ofctl's grammar.
 	answer []string
 }
@@ -108,6 +110,9 @@ func (h house) decide(in uint32, frame []byte) verdict {
 	if v, done := h.resolve(src, p); done {
 		return v
 	}
+	if src.net.McastSnooping && snooped(p) {
+		return verdict{snooped: true}
+	}
 	return h.forward(h.origin(src, p), in, p.dst)
 }
 
@@ -121,6 +126,17 @@ func (h house) origin(src station, p packet) station {
 		}
 	}
 	return src
+}
+
+// snooped says that a packet is for a group that somebody must have asked for, or is such a request itself.
+func snooped(p packet) bool {
+	if p.dst[0]&1 == 0 || p.ip == nil || !p.ip.dst.IsMulticast() {
+		return false
+	}
+	request := !p.ip.six && p.ip.proto == 2 || p.ip.six && p.ip.proto == 58 && slices.Contains([]int{130, 131, 132, 143}, p.ip.from)
+	a := p.ip.dst.AsSlice()
+	link := !p.ip.six && a[0] == 224 && a[1] == 0 && a[2] == 0 || p.ip.six && a[0] == 0xff && a[1] == 2
+	return request || !link
 }
 
 // reach says why one end may not send to another; empty if it may.

@@ -39,8 +39,11 @@ func randomHouse(t *rapid.T) house {
 		first.Gateway, first.GatewayMAC = true, gwMAC
 		first.GatewayAddrs = pick(t, "gateway", []netip.Addr{gwIP, gwIP6, gwLL}, []netip.Addr{gwIP}, []netip.Addr{gwIP6, gwLL}, nil)
 	}
+	if flip(t, "snooping", 5) {
+		first.McastSnooping, first.ICC = true, true
+	}
 	nets := []flows.Network{first}
-	if flip(t, "second network", 3) {
+	if !first.McastSnooping && flip(t, "second network", 3) {
 		nets = append(nets, flows.Network{Tag: 3, ICC: !flip(t, "second icc off", 3)})
 	}
 	for i := range ports {
@@ -48,6 +51,7 @@ func randomHouse(t *rapid.T) house {
 			continue
 		}
 		p := randomPort(t, i+1)
+		p.Isolated = p.Isolated && !first.McastSnooping
 		which := uniform(t, "network", len(nets))
 		p.Network.Tag = nets[which].Tag
 		nets[which].Unguarded = nets[which].Unguarded || p.Unguarded
@@ -106,7 +110,7 @@ func randomFrame(t *rapid.T, h house) (in uint32, frame []byte) {
 		in = ports + 1
 	}
 	dst := s.destination()
-	switch pick(t, "kind", "arp", "nd", "ip4", "ip4", "ip6", "ip6", "other") {
+	switch pick(t, "kind", "arp", "nd", "ip4", "ip4", "ip6", "ip6", "group", "other") {
 	case "arp":
 		frame = s.arp(dst)
 	case "nd":
@@ -115,6 +119,8 @@ func randomFrame(t *rapid.T, h house) (in uint32, frame []byte) {
 		frame = ether(dst, s.hw(), 0x0800, s.ipv4())
 	case "ip6":
 		frame = ether(dst, s.hw(), 0x86dd, s.ipv6())
+	case "group":
+		frame = s.group()
 	default:
 		frame = s.other(dst)
 	}
@@ -238,7 +244,7 @@ func (s sender) ipv4() []byte {
 	if flip(s.t, "DHCP discover", 15) {
 		return ip4(pick(s.t, "client", none4, none4, none4, ip4of(s.number)), ip("255.255.255.255"), isUDP, flags&moreFragments, udp(68, 67, make([]byte, 40)...))
 	}
-	dst := pick(s.t, "IPv4 destination", ip4of(s.anyone("for")), ip("255.255.255.255"), ip("192.0.2.1"))
+	dst := pick(s.t, "IPv4 destination", ip4of(s.anyone("for")), ip("255.255.255.255"), ip("192.0.2.1"), ip("224.0.0.1"))
 	return ip4(s.addr4(), dst, proto, flags, body)
 }
 
@@ -248,7 +254,7 @@ func (s sender) upper6(src, dst netip.Addr) (int, []byte) {
 	case "udp":
 		return 17, udp(s.port(), s.port(), 1, 2, 3, 4)
 	case "icmp":
-		kind := pick(s.t, "type", 128, 129, 2, 131, 132, 133, 134, 137, 143, 0)
+		kind := pick(s.t, "type", 128, 129, 2, 130, 131, 132, 133, 134, 137, 143, 0)
 		return 58, icmp6(src, dst, kind, pick(s.t, "code", 0, 0, 0, 1), make([]byte, 20))
 	case "nd":
 		return 58, s.message(src, dst)
@@ -256,6 +262,17 @@ func (s sender) upper6(src, dst netip.Addr) (int, []byte) {
 		return 6, make([]byte, 20)
 	}
 	return pick(s.t, "odd", 0, 4, 41, 43, 44, 50, 51, 59, 60, 135, 139, 140, 253), rapid.SliceOfN(rapid.Byte(), 0, 24).Draw(s.t, "bytes")
+}
+
+// group is a packet to a group, or about one.
+func (s sender) group() []byte {
+	if flip(s.t, "IPv6 group", 2) {
+		src, dst := s.addr6(), pick(s.t, "group", ip("ff01::1"), ip("ff02::fb"), ip("ff05::1:3"), ip("ff12::1"), ip("ff15::1"))
+		next, body := s.upper6(src, dst)
+		return v6(s.hw(), mcast(dst), ip6(src, dst, next, 1, body))
+	}
+	dst := pick(s.t, "group", ip("224.0.0.1"), ip("224.0.0.251"), ip("224.0.1.0"), ip("239.1.1.1"))
+	return v4(s.hw(), mcast(dst), ip4(s.addr4(), dst, pick(s.t, "group's", layers.IPProtocolIGMP, isUDP), 0, udp(s.port(), s.port(), 1, 2, 3, 4)))
 }
 
 func (s sender) ipv6() []byte {

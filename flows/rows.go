@@ -71,7 +71,9 @@ var (
 
 	rowToGateway    = Row{70, TableForward, 200, "to-gateway", "", "the gateway's MAC"}
 	rowToPort       = Row{71, TableForward, 100, "to-port", "", "an endpoint's MAC"}
-	rowSnoop        = Row{79, TableForward, 96, "snoop", "", "multicast snooping: IP multicast to the ports that asked for it"}
+	rowMembership   = Row{62, TableForward, 98, "membership", "", "multicast snooping: IGMP and MLD, from which it learns who asked for what"}
+	rowLinkGroup    = Row{63, TableForward, 97, "link-group", "", "multicast snooping: 224.0.0.0/24 and ff02::/16, to all"}
+	rowSnoop        = Row{79, TableForward, 96, "snoop", "", "multicast snooping: any other IP multicast to the ports that asked for it"}
 	rowFloodPromisc = Row{72, TableForward, 94, "flood-promiscuous", "", "broadcast from a promiscuous port, to all"}
 	rowFloodGateway = Row{73, TableForward, 93, "flood-gateway", "", "broadcast from the gateway, to all"}
 	rowFloodNoICC   = Row{74, TableForward, 92, "flood-private", "", "inter-container off: broadcast to the gateway and promiscuous ports"}
@@ -100,7 +102,7 @@ func Rows() []Row {
 		rowOwnAddress, rowDHCPClient, rowUnspecified, rowSpoofedIP, rowAddressMiss,
 		rowResolveOwn, rowDefend, rowAnswerGateway, rowProbeGateway, rowResolvePrivate, rowAnswer, rowProbe, rowResolveMiss, rowAdvertise, rowReplyMiss,
 		rowRouted, rowPolicyMiss,
-		rowToGateway, rowToPort, rowSnoop, rowFloodPromisc, rowFloodGateway, rowFloodNoICC, rowFloodOpen, rowFlood, rowUnknownMAC, rowForwardMiss,
+		rowToGateway, rowToPort, rowMembership, rowLinkGroup, rowSnoop, rowFloodPromisc, rowFloodGateway, rowFloodNoICC, rowFloodOpen, rowFlood, rowUnknownMAC, rowForwardMiss,
 		rowAdmitPromisc, rowIsolated, rowICC, rowAdmitMiss,
 		rowNoOutput, rowOutput,
 	}
