@@ -207,7 +207,8 @@ func (d *Driver) bridgeRow(n network) (ovsdb.Bridge, error) {
 	}
 	return ovsdb.Bridge{
 		Name: n.Bridge, Datapath: n.Datapath, MAC: gatewayMAC(n.ID), MTU: n.MTU, McastSnooping: n.opts.McastSnooping,
-		IDs: ovsdb.BridgeIDs{Owner: d.cfg.Owner, Network: n.ID, Spec: string(spec), Version: recordVersion},
+		Prefixes: flows.Prefixes(),
+		IDs:      ovsdb.BridgeIDs{Owner: d.cfg.Owner, Network: n.ID, Spec: string(spec), Version: recordVersion},
 	}, nil
 }
 
