@@ -16,19 +16,20 @@ import (
 )
 
 // storms are what an attacker floods the switch with: frames of which the named bytes are different each time, for so
-// many seconds.
+// many seconds, and leave the datapath with so many flows at most, everybody's traffic among them.
 var storms = []struct {
 	name    string
 	seconds int
+	flows   int // 0: one for each frame
 	frame   func(c cast) []string
 }{
-	{"a million MACs", 8, func(c cast) []string {
+	{"a million MACs", 8, 300, func(c cast) []string {
 		return []string{random(c.plain4(c.a.mac), srcMAC), random(c.plain6(c.a.mac), srcMAC), random(whoHas(c.a.mac, c.a.ip, c.free4), srcMAC, arpSHA)}
 	}},
-	{"a million addresses", 8, func(c cast) []string {
+	{"a million addresses", 8, 400, func(c cast) []string {
 		return []string{random(c.plain4(c.a.mac), srcIPv4), random(c.plain6(c.a.mac), srcIPv6), random(c.plain4(c.a.mac), srcMAC, srcIPv4)}
 	}},
-	{"lies", 4, func(c cast) []string {
+	{"lies", 4, 0, func(c cast) []string {
 		return []string{
 			random(arp(c.v.mac, c.a.mac, 2, c.a.mac, c.g.ip, c.v.mac, c.v.ip)), random(arp(c.g.mac, c.a.mac, 2, c.a.mac, c.v.ip, c.g.mac, c.g.ip)),
 			random(whoHas(c.a.mac, c.v.ip, c.v.ip), arpSHA, arpSPA), random(arp(everyone, c.v.mac, 2, c.a.mac, c.v.ip, everyone, c.v.ip)),
@@ -37,7 +38,7 @@ var storms = []struct {
 			random(c.toGroup(c.g.ll, allNodes, 134, 0, ra)), random(c.dhcp(c.g.ip, limitedBroadcast, 67, 68)),
 		}
 	}},
-	{"half a million destinations", 4, func(c cast) []string {
+	{"half a million destinations", 4, 0, func(c cast) []string {
 		return []string{random(c.plain4(c.a.mac), dstMAC), random(whoHas(c.a.mac, c.a.ip, c.free4), arpTPA), random(ns(c.a.mac, c.a.ip6, c.free6, lla(1, c.a.mac)), ndTarget)}
 	}},
 }
@@ -99,6 +100,9 @@ func TestStorms(t *testing.T) {
 			}
 			storming.Wait()
 			t.Logf("datapath flows: %d at most; rules: %d; drops: %v", most, s.rules(t), dropped(before, s.counters(t)))
+			if storm.flows > 0 && most > storm.flows {
+				t.Errorf("%d datapath flows, want at most %d", most, storm.flows)
+			}
 			if got := s.rules(t); got != rules {
 				t.Errorf("%d flows, before the storm %d", got, rules)
 			}
