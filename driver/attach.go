@@ -205,11 +205,16 @@ func (d *Driver) bridgeRow(n network) (ovsdb.Bridge, error) {
 	if err != nil {
 		return ovsdb.Bridge{}, fmt.Errorf("network %s: %w", short(n.ID), err)
 	}
-	return ovsdb.Bridge{
+	b := ovsdb.Bridge{
 		Name: n.Bridge, Datapath: n.Datapath, MAC: gatewayMAC(n.ID), MTU: n.MTU, McastSnooping: n.opts.McastSnooping,
-		Prefixes: flows.Prefixes(),
-		IDs:      ovsdb.BridgeIDs{Owner: d.cfg.Owner, Network: n.ID, Spec: string(spec), Version: recordVersion},
-	}, nil
+		IDs: ovsdb.BridgeIDs{Owner: d.cfg.Owner, Network: n.ID, Spec: string(spec), Version: recordVersion},
+	}
+	// Open vSwitch does the same for IPv4 by itself. It writes a line for each of these tables into its log whenever a
+	// port comes or goes on any bridge: networks that have no use for them do without.
+	if n.IPv6 {
+		b.Prefixes = flows.Prefixes()
+	}
+	return b, nil
 }
 
 // settle makes the network's bridge, flows and gateway, and writes it down. Run again it repairs what is missing.

@@ -72,6 +72,10 @@ func TestSourceFlood(t *testing.T) {
 		return strings.Count(sw.AppCtl(t, "dpctl/dump-flows"), "recirc_id(")
 	}
 	with := flood()
+	n.IPv6 = false
+	if row, err := d.bridgeRow(n); err != nil || row.Prefixes != nil {
+		t.Errorf("a network without IPv6 has prefixes %v, %v", row.Prefixes, err)
+	}
 	sw.Ctl(t, "clear", "Bridge", n.Bridge, "flow_tables")
 	without := flood()
 	t.Logf("datapath flows of 500 sources: %d, without prefixes %d", with, without)
