@@ -49,6 +49,13 @@ type Daemon struct {
 	VerbTimeout time.Duration `mapstructure:"verb_timeout"`
 	// StatusSocket is where ovsnet status asks; empty: nowhere.
 	StatusSocket string `mapstructure:"status_socket"`
+	// Peers are the other hosts, addresses or names, that every network across hosts reaches.
+	Peers []string `mapstructure:"peers"`
+	// TunnelPort is the UDP port of VXLAN and Geneve tunnels.
+	TunnelPort int `mapstructure:"tunnel_port"`
+	// TunnelAddress says which of this host's addresses tunnels use: an address, a prefix that holds it, or the name of
+	// the interface that has it; empty: what Swarm tells, else what the routes to the peers say.
+	TunnelAddress string `mapstructure:"tunnel_address"`
 }
 
 // DefaultFile is the settings file that is read when it exists and no other is named.
@@ -69,6 +76,13 @@ func (d *Daemon) fill() {
 	if path, ok := strings.CutPrefix(d.OVSDB, unixPrefix); ok && d.OVSRunDir == "" {
 		d.OVSRunDir = filepath.Dir(path)
 	}
+	var peers []string
+	for _, p := range d.Peers {
+		if p = strings.TrimSpace(p); p != "" {
+			peers = append(peers, p)
+		}
+	}
+	d.Peers = peers
 }
 
 // Validate holds every setting to what it may be, and the settings against each other. Every error is a

@@ -18,7 +18,7 @@ const (
 // setting is one row of the daemon's table.
 type setting struct {
 	Option
-	// field gives the field's address: a *string, *int or *time.Duration.
+	// field gives the field's address: a *string, *int, *time.Duration or *[]string.
 	field func(*Daemon) any
 	// value is the default, of the field's type.
 	value any
@@ -36,6 +36,8 @@ func (s setting) text(d *Daemon) string {
 		return fmt.Sprint(*p)
 	case *time.Duration:
 		return durationText(*p)
+	case *[]string:
+		return strings.Join(*p, ",")
 	}
 	return ""
 }
@@ -49,6 +51,8 @@ func setDefault(s setting, d *Daemon) {
 		*p, _ = s.value.(int)
 	case *time.Duration:
 		*p, _ = s.value.(time.Duration)
+	case *[]string:
+		*p, _ = s.value.([]string)
 	}
 }
 
@@ -152,6 +156,21 @@ var daemonTable = []setting{
 		Option: Option{Key: "status_socket", Type: "path | none", Doc: "Where ovsnet status asks the daemon. none: nowhere."},
 		field:  func(d *Daemon) any { return &d.StatusSocket }, value: "/run/ovsnet/ovsnet.sock", socket: true,
 		check: func(d *Daemon) error { return checkSocket(d.StatusSocket) },
+	},
+	{
+		Option: Option{Key: "peers", Type: "host,...", Doc: "The other hosts that every network with ovs.tunnel.type reaches, addresses or names; a list in the file. This host's own addresses in it are left out, so that all hosts can have the same. Swarm's nodes come by themselves."},
+		field:  func(d *Daemon) any { return &d.Peers }, value: []string(nil),
+		check: func(d *Daemon) error { return checkPeers(d.Peers) },
+	},
+	{
+		Option: Option{Key: "tunnel_port", Type: "port", Doc: "UDP port of VXLAN and Geneve tunnels, the same on every host. VXLAN's own, 4789, belongs to Docker's overlay networks and Swarm's ingress on the kernel's datapath, and both can't have it: this one is assigned to nobody and below the range of ephemeral ports."},
+		field:  func(d *Daemon) any { return &d.TunnelPort }, value: 14789,
+		check: func(d *Daemon) error { return checkPort(d.TunnelPort) },
+	},
+	{
+		Option: Option{Key: "tunnel_address", Type: "address | CIDR | interface", Doc: "Which of this host's addresses tunnels use: itself, a prefix that holds it, or the interface that has it. Empty: the one that Swarm advertises, else what the routes to the peers say."},
+		field:  func(d *Daemon) any { return &d.TunnelAddress }, value: "",
+		check: func(d *Daemon) error { return checkTunnelAddress(d.TunnelAddress) },
 	},
 }
 

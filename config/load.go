@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,6 +49,8 @@ func Flags(fs *pflag.FlagSet) {
 			fs.Int(s.Flag(), v, s.Doc)
 		case time.Duration:
 			fs.Duration(s.Flag(), v, s.Doc)
+		case []string:
+			fs.StringSlice(s.Flag(), v, s.Doc)
 		}
 	}
 }
@@ -242,6 +245,12 @@ func fits(s setting, raw any) error {
 		}
 		if _, err := time.ParseDuration(text); err != nil {
 			return &wrong{"is not a time", "give a number and its unit, as in 25s or 5m"}
+		}
+	case []string:
+		list, isList := raw.([]any)
+		_, isTexts := raw.([]string)
+		if !isText && !isTexts && (!isList || slices.ContainsFunc(list, func(v any) bool { _, ok := v.(string); return !ok })) {
+			return &wrong{"is not a list of texts", "give as in [host-a, host-b]"}
 		}
 	}
 	return nil

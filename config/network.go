@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 )
 
 // Network is what the options of docker network create say, typed. The zero value of a field means that
@@ -25,6 +26,8 @@ type Network struct {
 	BroadcastRate uint32
 	// Outside says how the network meets the world outside.
 	Outside Outside
+	// Tunnel says how it reaches across hosts.
+	Tunnel Tunnel
 	// IfPrefix is the first part of the name that interfaces get in containers.
 	IfPrefix string
 
@@ -66,7 +69,7 @@ var networkTable = append([]row[Network]{
 	{
 		Option: Option{
 			Key: "ovs.bridge.mtu", Docker: "com.docker.network.driver.mtu", Type: "bytes",
-			Default: "the daemon's mtu",
+			Default: "the daemon's mtu; across hosts, the underlay's less the tunnel's overhead",
 			Doc:     "Largest packet on the network, 68 to 65535 bytes, at least 1280 with IPv6. Containers get it on their interface.",
 		},
 		set: func(n *Network, v string) (err error) { n.MTU, err = parseMTU(v); return err },
@@ -110,7 +113,7 @@ var networkTable = append([]row[Network]{
 		},
 		set: func(n *Network, v string) error { n.IfPrefix = v; return checkPrefix(v) },
 	},
-}, outsideTable...)
+}, slices.Concat(outsideTable, tunnelTable)...)
 
 // NetworkOptions gives the table of what docker network create -o takes.
 func NetworkOptions() []Option { return options(networkTable) }
@@ -135,6 +138,7 @@ func ParseNetwork(generic map[string]string, docker map[string]any) (Network, er
 	}
 	ignored, err := parse(networkTable, &n, generic)
 	n.Ignored = ignored
+	n.Tunnel.settle()
 	if err == nil {
 		err = n.Validate(n.IPv6)
 	}
@@ -158,7 +162,7 @@ func (n Network) Validate(ipv6 bool) error {
 			WayOut:  "leave one of the two out",
 		}
 	}
-	return n.Outside.validate()
+	return errors.Join(n.Outside.validate(), n.Tunnel.validate(n.McastSnooping))
 }
 
 // readBool takes a truth value as Docker sends it: JSON's own, or in words where options are texts only.

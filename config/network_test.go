@@ -5,6 +5,7 @@ package config
 import (
 	"errors"
 	"maps"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -60,6 +61,30 @@ func TestParseNetwork(t *testing.T) {
 			generic: map[string]string{"com.docker.network.z": "1", "com.docker.network.bridge.default_bridge": "true"},
 			want: func(n *Network) {
 				n.Ignored = []string{"com.docker.network.bridge.default_bridge", "com.docker.network.z"}
+			},
+		},
+		"tunnel": {
+			generic: map[string]string{"ovs.tunnel.type": "geneve", "ovs.tunnel.vni": "16777215", "ovs.tunnel.peers": "192.0.2.7,fd00::7,host-b.lan"},
+			want: func(n *Network) {
+				n.Tunnel = Tunnel{Type: TunnelGeneve, VNI: 16777215, Peers: []string{"192.0.2.7", "fd00::7", "host-b.lan"}}
+			},
+		},
+		"docker's VNI makes a tunnel": {
+			generic: map[string]string{"com.docker.network.driver.overlay.vxlanid_list": "4097"},
+			want:    func(n *Network) { n.Tunnel = Tunnel{Type: TunnelVXLAN, VNI: 4097} },
+		},
+		"gre's key": {
+			generic: map[string]string{"ovs.tunnel.type": "gre", "ovs.tunnel.vni": "4294967295"},
+			want:    func(n *Network) { n.Tunnel = Tunnel{Type: TunnelGRE, VNI: 4294967295} },
+		},
+		"static neighbours": {
+			generic: map[string]string{"ovs.tunnel.vni": "1", "ovs.tunnel.static": "02:42:0a:01:00:09/10.1.0.9/fd00::9@192.0.2.7,02:42:0a:01:00:0a@fd00::7"},
+			want: func(n *Network) {
+				addr := netip.MustParseAddr
+				n.Tunnel = Tunnel{Type: TunnelVXLAN, VNI: 1, Static: []Static{
+					{MAC: net.HardwareAddr{2, 0x42, 10, 1, 0, 9}, Addrs: []netip.Addr{addr("10.1.0.9"), addr("fd00::9")}, Peer: addr("192.0.2.7")},
+					{MAC: net.HardwareAddr{2, 0x42, 10, 1, 0, 10}, Peer: addr("fd00::7")},
+				}}
 			},
 		},
 		"what docker says beside the options": {
@@ -137,8 +162,18 @@ func TestParseNetworkErrors(t *testing.T) {
 			generic: map[string]string{"ovs.bridge.name": "a", "com.docker.network.bridge.name": "b"},
 			kind:    ErrValue, want: []string{"differs from ovs.bridge.name=a", "give one of the two"},
 		},
-		"truth":   {docker: map[string]any{keyInternal: "maybe"}, kind: ErrValue, want: []string{keyInternal + "=maybe", "true nor false"}},
-		"no text": {docker: map[string]any{keyEnableIPv6: 7.0}, kind: ErrValue, want: []string{keyEnableIPv6 + "=7"}},
+		"truth":           {docker: map[string]any{keyInternal: "maybe"}, kind: ErrValue, want: []string{keyInternal + "=maybe", "true nor false"}},
+		"no text":         {docker: map[string]any{keyEnableIPv6: 7.0}, kind: ErrValue, want: []string{keyEnableIPv6 + "=7"}},
+		"tunnel type":     {generic: map[string]string{"ovs.tunnel.type": "stt"}, kind: ErrValue, want: []string{"vxlan, geneve, gre"}},
+		"VNI 0":           {generic: map[string]string{"ovs.tunnel.vni": "0"}, kind: ErrValue, want: []string{"ovs.tunnel.vni=0", "1 to 16777215"}},
+		"25 bits of VNI":  {generic: map[string]string{"ovs.tunnel.vni": "16777216"}, kind: ErrValue, want: []string{"24 bits", "vxlan"}},
+		"two VNIs":        {generic: map[string]string{"com.docker.network.driver.overlay.vxlanid_list": "1,2"}, kind: ErrValue, want: []string{"is a list"}},
+		"peer":            {generic: map[string]string{"ovs.tunnel.peers": "a,"}, kind: ErrValue, want: []string{"neither an address nor a name"}},
+		"static MAC":      {generic: map[string]string{"ovs.tunnel.static": "03:00:00:00:00:01@192.0.2.7"}, kind: ErrValue, want: []string{"unicast MAC"}},
+		"static address":  {generic: map[string]string{"ovs.tunnel.static": "02:00:00:00:00:01/x@192.0.2.7"}, kind: ErrValue, want: []string{"no address"}},
+		"static host":     {generic: map[string]string{"ovs.tunnel.static": "02:00:00:00:00:01"}, kind: ErrValue, want: []string{"host's address"}},
+		"static twice":    {generic: map[string]string{"ovs.tunnel.static": "02:00:00:00:00:01@192.0.2.7,02:00:00:00:00:01@192.0.2.8"}, kind: ErrValue, want: []string{"twice"}},
+		"tunnel snooping": {generic: map[string]string{"ovs.tunnel.vni": "1", "ovs.bridge.mcast_snooping": "true"}, kind: ErrValue, want: []string{"ovs.tunnel.type"}},
 		"all errors at once": {
 			generic: map[string]string{"ovs.bridge.name": "", "ovs.bridge.mtu": "1", "ovs.x": "y", "foo": "bar"},
 			kind:    ErrUnknownKey, want: []string{"ovs.bridge.name", "ovs.bridge.mtu=1", "ovs.x", "foo"},
@@ -160,6 +195,24 @@ func TestParseNetworkErrors(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTunnelWithoutVNI: the error says why, and what to give.
+func TestTunnelWithoutVNI(t *testing.T) {
+	t.Parallel()
+	n, err := ParseNetwork(map[string]string{"ovs.tunnel.peers": "192.0.2.7"}, nil)
+	if err != nil || n.Tunnel.Type != TunnelVXLAN {
+		t.Fatalf("%+v, %v: in global scope the manager chooses the VNI later", n.Tunnel, err)
+	}
+	err = n.Tunnel.Complete()
+	if !errors.Is(err, ErrValue) || !strings.Contains(err.Error(), "no other host could agree") || !strings.Contains(err.Error(), "ovs.tunnel.vni") {
+		t.Error(err)
+	}
+	for _, whole := range []Tunnel{{}, {Type: TunnelVXLAN, VNI: 1}} {
+		if err := whole.Complete(); err != nil {
+			t.Errorf("%+v: %v", whole, err)
+		}
 	}
 }
 
@@ -211,6 +264,8 @@ func FuzzParseNetwork(f *testing.F) {
 	f.Add("ovs.bridge.name", "br0", "ovs.bridge.mtu", "1500", true)
 	f.Add("ovs.bridge.name", "a", "com.docker.network.bridge.name", "b", false)
 	f.Add("com.docker.network.driver.mtu", "1279", "ovs.bridge.datapath", "auto", true)
+	f.Add("ovs.tunnel.static", "02:42:0a:01:00:09/10.1.0.9@192.0.2.7", "ovs.tunnel.peers", "a,fd00::1", false)
+	f.Add("ovs.tunnel.vni", "16777216", "ovs.tunnel.type", "gre", false)
 	f.Add("ovs.bridge.nmae", "\x00\n", "com.docker.x", "", false)
 	f.Fuzz(func(t *testing.T, k1, v1, k2, v2 string, ipv6 bool) {
 		given := map[string]string{k1: v1, k2: v2}
