@@ -16,7 +16,11 @@ import (
 )
 
 // quiet is how long there must be no more news before changed is called: a flush or a restart of the engine is many.
-const quiet = 100 * time.Millisecond
+// News that never end are waited for no longer than longest.
+const (
+	quiet   = 100 * time.Millisecond
+	longest = 10 * quiet
+)
 
 // Watch calls changed whenever somebody else may have changed what we keep, so that the caller can Audit at once and
 // not at the next round: a table, chain or rule of ours was deleted (nft flush ruleset), DOCKER-USER was made anew or
@@ -47,13 +51,18 @@ func (f *Firewall) Watch(ctx context.Context, changed func()) error {
 	wait := time.NewTimer(quiet)
 	wait.Stop()
 	defer wait.Stop()
+	var first time.Time // of the news that changed has not been called for
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-news:
-			wait.Reset(quiet)
+			if first.IsZero() {
+				first = time.Now()
+			}
+			wait.Reset(min(quiet, max(0, longest-time.Since(first))))
 		case <-wait.C:
+			first = time.Time{}
 			changed()
 		}
 	}
