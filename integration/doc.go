@@ -16,6 +16,13 @@
 // and files. A janitor process outside sees to that end when the test is over
 // and also when the test binary was killed; it removes the control groups too.
 //
+// Hosts reach each other when they have joined a LAN. What each sends there can
+// be captured, and a stranger can forge what it likes:
+//
+//	hosts, lan := lab.Hosts(t, integration.HostOptions{}, "h1", "h2", "h3"), lab.LAN(t)
+//	lan.Join(t, hosts...)
+//	sent := lan.Capture(t, hosts[0])
+//
 // Open vSwitch runs there with the userspace datapath where the kernel has no
 // openvswitch module; dockerd runs with its own containerd.
 package integration

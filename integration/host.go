@@ -22,6 +22,8 @@ const patience = 2 * time.Minute
 // output without the last newline.
 type Host struct {
 	Name string
+	// IPv4 and IPv6 are the host's addresses on the LAN that it joined.
+	IPv4, IPv6 string
 
 	pid                              int // of the host's init, as the machine sees it
 	ovsdb, vswitchd, dockerd, ovsnet daemon

@@ -57,21 +57,35 @@ func (l *Lab) Host(tb testing.TB, name string) *Host {
 // HostWith is Host with options.
 func (l *Lab) HostWith(tb testing.TB, name string, o HostOptions) *Host {
 	tb.Helper()
-	h := &Host{Name: name}
-	h.begin(tb, l.id)
-	h.define(o)
-	if !o.NoDocker {
-		// The engine takes its time; Open vSwitch comes up meanwhile.
-		h.launch(tb, &h.dockerd)
+	return l.Hosts(tb, o, name)[0]
+}
+
+// Hosts starts several hosts at once.
+func (l *Lab) Hosts(tb testing.TB, o HostOptions, names ...string) []*Host {
+	tb.Helper()
+	hosts := make([]*Host, len(names))
+	for i, name := range names {
+		h := &Host{Name: name}
+		h.begin(tb, l.id)
+		h.define(o)
+		if !o.NoDocker {
+			// The engine takes its time; Open vSwitch comes up meanwhile.
+			h.launch(tb, &h.dockerd)
+		}
+		hosts[i] = h
 	}
-	if !o.NoOVS {
-		h.StartOVS(tb)
+	for _, h := range hosts {
+		if !o.NoOVS {
+			h.StartOVS(tb)
+		}
 	}
-	if !o.NoDocker {
-		h.awaitDocker(tb)
-		h.importImage(tb)
+	for _, h := range hosts {
+		if !o.NoDocker {
+			h.awaitDocker(tb)
+			h.importImage(tb)
+		}
 	}
-	return h
+	return hosts
 }
 
 // begin starts the janitor, and by it the init, and waits for both.

@@ -51,12 +51,14 @@ func (h *Host) StartOVSDB(tb testing.TB) {
 	h.Run(tb, "ovs-vsctl --no-wait init")
 }
 
-// StartVSwitchd starts ovs-vswitchd alone and waits until it has applied the database.
+// StartVSwitchd starts ovs-vswitchd alone and waits until it has applied the database; a host
+// on a LAN gets its addresses there again.
 func (h *Host) StartVSwitchd(tb testing.TB) {
 	tb.Helper()
 	h.launch(tb, &h.vswitchd)
 	h.Run(tb, "ovs-vsctl --timeout=30 set Open_vSwitch .", fmt.Sprintf("external_ids:lab-start=%d", time.Now().UnixNano()))
 	h.Run(tb, "ovs-vsctl --no-wait remove Open_vSwitch . external_ids lab-start")
+	h.addressed(tb)
 }
 
 // StopOVS ends ovs-vswitchd and ovsdb-server; the database stays.

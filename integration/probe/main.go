@@ -9,6 +9,7 @@
 //	probe udp ADDR BYTES                  send a datagram, compare the echo
 //	probe send IFACE HEX [HEX...]         send raw Ethernet frames
 //	probe sniff IFACE HEX STOPHEX SECONDS count frames that contain HEX until one with STOPHEX came
+//	probe capture IFACE                   tell frames that arrive until it is killed
 //	probe agent IFACE SOCKET              send and tell frames for who connects to the unix socket
 //	probe flood IFACE SECONDS COUNT HEX[/FROM-TO...]...
 //	                                      send frames with random bytes, evenly over the time
@@ -57,6 +58,8 @@ func run(args []string) error {
 		return withNumber(args[3], func(n int) error {
 			return sniff(args[0], args[1], args[2], time.Duration(n)*time.Second)
 		})
+	case command == "capture" && len(args) == 1:
+		return capture(args[0])
 	case command == "agent" && len(args) == 2:
 		return agent(args[0], args[1])
 	case command == "flood" && len(args) >= 4:
