@@ -218,9 +218,3 @@ func (o *door) DeleteNetwork(ctx context.Context, r api.DeleteNetworkRequest) er
 	d.log.Info("network removed", "network", short(n.ID), "bridge", n.Bridge)
 	return nil
 }
-
-// DiscoverNew is told of nodes; networks of one host have no use for them.
-func (o *door) DiscoverNew(context.Context, api.DiscoveryNotification) error { return nil }
-
-// DiscoverDelete is DiscoverNew's counterpart.
-func (o *door) DiscoverDelete(context.Context, api.DiscoveryNotification) error { return nil }

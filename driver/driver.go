@@ -41,6 +41,7 @@ type Driver struct {
 	mending sync.Mutex // one goroutine at a time compares the firewall with the world
 	loop    *loop
 	locks   keyedLocks
+	peers   *peers
 
 	// restored is closed when the world has been read back from the journal and from Open vSwitch.
 	restored chan struct{}
@@ -70,12 +71,14 @@ func New(ctx context.Context, o Options) (*Driver, error) {
 		journal:  j,
 		restored: make(chan struct{}),
 		world:    newWorld(),
+		peers:    newPeers(nil),
 	}
 	if d.fw, d.fwErr = nat.New(ctx, nat.Options{Owner: o.Config.Owner, ProcSys: o.Config.ProcSys, Log: o.Log}); d.fwErr != nil {
 		d.fw = nil
 		o.Log.Warn("no firewall: networks that need one will be refused", "err", d.fwErr)
 	}
 	d.loop = newLoop(d)
+	d.loadPeers(ctx)
 	records, errs := j.load()
 	for _, err := range errs {
 		o.Log.Error("journal entry left alone", "err", err)
@@ -95,6 +98,7 @@ func (d *Driver) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.ovs.Run(ctx) })
 	g.Go(func() error { return d.loop.run(ctx) })
+	g.Go(func() error { d.watchPeers(ctx); return nil })
 	if d.fw != nil {
 		g.Go(func() error { d.watchFirewall(ctx); return nil })
 	}
