@@ -3,6 +3,7 @@
 package link
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -78,17 +79,23 @@ func (l *Links) exists(ctx context.Context, name string) (bool, error) {
 
 // nameIn reads a link's name out of an RTM_NEWLINK message.
 func nameIn(m []byte) string {
+	name, _, _ := bytes.Cut(attrIn(m, unix.IFLA_IFNAME), []byte{0})
+	return string(name)
+}
+
+// attrIn finds an attribute in an RTM_NEWLINK message; nil if it has none such.
+func attrIn(m []byte, kind uint16) []byte {
 	if len(m) < unix.SizeofIfInfomsg {
-		return ""
+		return nil
 	}
 	attrs, err := nl.ParseRouteAttr(m[unix.SizeofIfInfomsg:])
 	if err != nil {
-		return ""
+		return nil
 	}
 	for _, a := range attrs {
-		if a.Attr.Type == unix.IFLA_IFNAME {
-			return nl.BytesToString(a.Value)
+		if a.Attr.Type == kind {
+			return a.Value
 		}
 	}
-	return ""
+	return nil
 }

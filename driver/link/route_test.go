@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package link
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// way gives the namespace a link with addresses on it.
+func (s space) way(t *testing.T, name string, mtu int, addrs ...string) *netlink.Veth {
+	t.Helper()
+	d := &netlink.Veth{PeerName: name + "p"}
+	d.Name, d.MTU, d.TxQLen = name, mtu, -1
+	if err := s.k.LinkAdd(d); err != nil {
+		t.Fatal(err)
+	}
+	far, err := s.k.LinkByName(d.PeerName)
+	if err = errors.Join(err, s.k.LinkSetUp(d), s.k.LinkSetUp(far)); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addrs {
+		p := netip.MustParsePrefix(a)
+		addr := &netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}, Flags: unix.IFA_F_NODAD}
+		if err := s.k.AddrAdd(d, addr); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return d
+}
+
+func TestPathTo(t *testing.T) {
+	s := newSpace(t)
+	d := s.way(t, "under0", 1600, "192.0.2.1/24", "2001:db8::1/64")
+	_, far, _ := net.ParseCIDR("203.0.113.0/24")
+	if err := s.k.RouteAdd(&netlink.Route{LinkIndex: d.Index, Dst: far, Gw: net.IPv4(192, 0, 2, 9), MTU: 1400}); err != nil {
+		t.Fatal(err)
+	}
+	for to, want := range map[string]Path{
+		"192.0.2.7":   {"under0", 1600},
+		"2001:db8::7": {"under0", 1600},
+		"203.0.113.5": {"under0", 1400}, // the route has an MTU of its own
+	} {
+		if got, err := s.PathTo(t.Context(), netip.MustParseAddr(to)); err != nil || got != want {
+			t.Errorf("%s: %+v, %v", to, got, err)
+		}
+	}
+	for _, to := range []string{"198.51.100.1", "2001:db9::1"} {
+		if got, err := s.PathTo(t.Context(), netip.MustParseAddr(to)); !errors.Is(err, ErrNoRoute) {
+			t.Errorf("%s: %+v, %v, want ErrNoRoute", to, got, err)
+		}
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	s := newSpace(t)
+	s.way(t, "under0", 1500, "192.0.2.1/24", "2001:db8::1/64")
+	got, err := s.Addresses(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"192.0.2.1/24", "2001:db8::1/64"} {
+		if !slices.Contains(got, Address{"under0", netip.MustParsePrefix(want)}) {
+			t.Errorf("%s is not among %v", want, got)
+		}
+	}
+}
+
+func TestWatchLinks(t *testing.T) {
+	s := newSpace(t)
+	d := s.way(t, "under0", 1500)
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		for ctx.Err() == nil && !subscribed(t) {
+			runtime.Gosched()
+		}
+		done <- s.k.LinkSetMTU(d, 1400)
+	}()
+	told := false
+	err := s.Watch(ctx, func(name string, mtu int) {
+		if name == "under0" && mtu == 1400 {
+			told = true
+			cancel()
+		}
+	}, func() { t.Error("news were lost") })
+	if err != nil || !told {
+		t.Errorf("told: %v, error %v", told, err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
