@@ -71,7 +71,7 @@ func New(ctx context.Context, o Options) (*Driver, error) {
 		journal:  j,
 		restored: make(chan struct{}),
 		world:    newWorld(),
-		peers:    newPeers(nil),
+		peers:    newPeers(o.Config.Peers),
 	}
 	if d.fw, d.fwErr = nat.New(ctx, nat.Options{Owner: o.Config.Owner, ProcSys: o.Config.ProcSys, Log: o.Log}); d.fwErr != nil {
 		d.fw = nil

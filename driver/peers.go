@@ -12,6 +12,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/ovsnet/ovsnet/driver/link"
 )
 
 // peers knows the other hosts: from the settings, from the options of networks, and from Swarm.
@@ -41,10 +43,10 @@ const peersKey = "peers"
 
 // peersOf gives the other hosts of a network, sorted and each once: those of the settings, those that the network names,
 // and Swarm's nodes. This host's own addresses are not among them, so that all hosts can have the same list.
-func (d *Driver) peersOf(n network) []netip.Addr { return d.peers.of(n.named()) }
+func (d *Driver) peersOf(n network) []netip.Addr { return d.peers.of(n.opts.Tunnel.Peers) }
 
 // peerSources says where each peer of a network is known from.
-func (d *Driver) peerSources(n network) map[netip.Addr][]string { return d.peers.sources(n.named()) }
+func (d *Driver) peerSources(n network) map[netip.Addr][]string { return d.peers.sources(n.opts.Tunnel.Peers) }
 
 // discoveredSelf is this host's address as Swarm's other nodes know it; zero where no Swarm said so.
 func (d *Driver) discoveredSelf() netip.Addr {
@@ -189,7 +191,7 @@ func (d *Driver) refreshPeers(ctx context.Context) error {
 	d.mu.Lock()
 	var names []string
 	for _, n := range d.world.networks {
-		names = append(names, n.named()...)
+		names = append(names, n.opts.Tunnel.Peers...)
 	}
 	d.mu.Unlock()
 	p := d.peers
@@ -212,12 +214,21 @@ func (d *Driver) refreshPeers(ctx context.Context) error {
 	}
 	maps.DeleteFunc(found, func(name string, _ []netip.Addr) bool { return !slices.Contains(names, name) })
 	err = d.changePeers(ctx, func(p *peers) bool {
-		mine := set(own)
+		mine := hosts(own)
 		changed := !maps.Equal(p.own, mine) || !maps.EqualFunc(p.found, found, slices.Equal[[]netip.Addr])
 		p.own, p.found = mine, found
 		return changed
 	})
 	return errors.Join(append(errs, err)...)
+}
+
+// hosts are addresses of this host without the links that have them.
+func hosts(own []link.Address) map[netip.Addr]bool {
+	out := make(map[netip.Addr]bool, len(own))
+	for _, a := range own {
+		out[a.Prefix.Addr()] = true
+	}
+	return out
 }
 
 func set(addrs []netip.Addr) map[netip.Addr]bool {
@@ -292,5 +303,5 @@ func (d *Driver) loadPeers(ctx context.Context) {
 	if err != nil {
 		d.log.Warn("this host's addresses are unknown for now", "err", err)
 	}
-	d.peers.own = set(own)
+	d.peers.own = hosts(own)
 }
