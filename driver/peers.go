@@ -12,8 +12,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/ovsnet/ovsnet/driver/link"
 )
 
 // peers knows the other hosts: from the settings, from the options of networks, and from Swarm.
@@ -46,7 +44,9 @@ const peersKey = "peers"
 func (d *Driver) peersOf(n network) []netip.Addr { return d.peers.of(n.opts.Tunnel.Peers) }
 
 // peerSources says where each peer of a network is known from.
-func (d *Driver) peerSources(n network) map[netip.Addr][]string { return d.peers.sources(n.opts.Tunnel.Peers) }
+func (d *Driver) peerSources(n network) map[netip.Addr][]string {
+	return d.peers.sources(n.opts.Tunnel.Peers)
+}
 
 // discoveredSelf is this host's address as Swarm's other nodes know it; zero where no Swarm said so.
 func (d *Driver) discoveredSelf() netip.Addr {
@@ -214,21 +214,12 @@ func (d *Driver) refreshPeers(ctx context.Context) error {
 	}
 	maps.DeleteFunc(found, func(name string, _ []netip.Addr) bool { return !slices.Contains(names, name) })
 	err = d.changePeers(ctx, func(p *peers) bool {
-		mine := hosts(own)
+		mine := set(own)
 		changed := !maps.Equal(p.own, mine) || !maps.EqualFunc(p.found, found, slices.Equal[[]netip.Addr])
 		p.own, p.found = mine, found
 		return changed
 	})
 	return errors.Join(append(errs, err)...)
-}
-
-// hosts are addresses of this host without the links that have them.
-func hosts(own []link.Address) map[netip.Addr]bool {
-	out := make(map[netip.Addr]bool, len(own))
-	for _, a := range own {
-		out[a.Prefix.Addr()] = true
-	}
-	return out
 }
 
 func set(addrs []netip.Addr) map[netip.Addr]bool {
@@ -303,5 +294,5 @@ func (d *Driver) loadPeers(ctx context.Context) {
 	if err != nil {
 		d.log.Warn("this host's addresses are unknown for now", "err", err)
 	}
-	d.peers.own = hosts(own)
+	d.peers.own = set(own)
 }

@@ -61,38 +61,24 @@ func (l *Links) PathTo(ctx context.Context, to netip.Addr) (Path, error) {
 	return p, nil
 }
 
-// Address is one address of this host.
-type Address struct {
-	// Link is the name of the link that has it.
-	Link string
-	// Prefix is the address with the length of its subnet.
-	Prefix netip.Prefix
-}
-
-// Addresses lists the addresses of this host that are in use, in the order in which the kernel prefers them on a link.
-func (l *Links) Addresses(ctx context.Context) ([]Address, error) {
-	var out []Address
+// AddressesOf lists the addresses of a link that are in use, in the order in which the kernel lists them. A link that does
+// not exist has none.
+func (l *Links) AddressesOf(ctx context.Context, name string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
 	err := l.do(ctx, func(c *conn) error {
-		links, err := dump(ctx, c.LinkList)
-		if err != nil {
+		k, err := c.get(name)
+		if err != nil || k == nil {
 			return err
 		}
-		names := make(map[int]string, len(links))
-		for _, k := range links {
-			names[k.Attrs().Index] = k.Attrs().Name
-		}
-		all, err := dump(ctx, func() ([]netlink.Addr, error) { return c.AddrList(nil, netlink.FAMILY_ALL) })
+		all, err := dump(ctx, func() ([]netlink.Addr, error) { return c.AddrList(k, netlink.FAMILY_ALL) })
 		for _, a := range all {
 			if p := prefixOf(a); p.IsValid() && a.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) == 0 {
-				out = append(out, Address{Link: names[a.LinkIndex], Prefix: p})
+				out = append(out, p)
 			}
 		}
 		return err
 	})
-	if err != nil {
-		return nil, fmt.Errorf("listing addresses: %w", err)
-	}
-	return out, nil
+	return out, explain(name, err)
 }
 
 // Watch tells of each link that comes, or changes its MTU, its state or its name, and calls lost when news may have been

@@ -60,17 +60,24 @@ func TestPathTo(t *testing.T) {
 	}
 }
 
-func TestAddresses(t *testing.T) {
+func TestAddressesOf(t *testing.T) {
 	s := newSpace(t)
 	s.way(t, "under0", 1500, "192.0.2.1/24", "2001:db8::1/64")
-	got, err := s.Addresses(t.Context())
+	s.way(t, "other0", 1500, "192.0.2.2/24")
+	got, err := s.AddressesOf(t.Context(), "under0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"192.0.2.1/24", "2001:db8::1/64"} {
-		if !slices.Contains(got, Address{"under0", netip.MustParsePrefix(want)}) {
+	for _, want := range prefixes("192.0.2.1/24", "2001:db8::1/64") {
+		if !slices.Contains(got, want) {
 			t.Errorf("%s is not among %v", want, got)
 		}
+	}
+	if slices.Contains(got, netip.MustParsePrefix("192.0.2.2/24")) {
+		t.Errorf("another link's address is among %v", got)
+	}
+	if got, err := s.AddressesOf(t.Context(), "none0"); err != nil || got != nil {
+		t.Errorf("a link that is not there has %v, %v", got, err)
 	}
 }
 
