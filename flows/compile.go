@@ -29,6 +29,9 @@ type Network struct {
 	McastSnooping bool
 	// Unguarded says that a port without port security exists: unknown MACs may live behind it.
 	Unguarded bool
+	// Tunnel makes the network an overlay: it goes on behind peers, other hosts with the same network. Nil for a network
+	// of this host alone.
+	Tunnel *Tunnel
 }
 
 // Services are messages that port security stops unless an endpoint may send them.
@@ -154,6 +157,7 @@ func CompileBridge() Compiled {
 	compileReply(add)
 	add(rowPolicyMiss, nil, Goto{TableForward})
 	add(rowForwardMiss, nil)
+	compileArrival(add)
 	add(rowAdmitPromisc, NewMatch(regs(reg(RegSrcPromisc, 1))), Goto{TableOutput})
 	add(rowAdmitPromisc, NewMatch(regs(reg(RegDstPromisc, 1))), Goto{TableOutput})
 	add(rowIsolated, NewMatch(regs(reg(RegSrcIsolated, 1), reg(RegDstIsolated, 1))))
@@ -180,8 +184,10 @@ func CompileNetwork(n Network) (Compiled, error) {
 		if len(n.GatewayMAC) != 6 {
 			return c, fmt.Errorf("gateway MAC %q: must have 6 bytes", n.GatewayMAC)
 		}
-		for _, f := range []Flood{FloodAll, FloodOpen, FloodPrivileged} {
-			c.Members = append(c.Members, member(n.Tag, f, PortLocal))
+		if n.Tunnel == nil {
+			for _, f := range []Flood{FloodAll, FloodOpen, FloodPrivileged} {
+				c.Members = append(c.Members, member(n.Tag, f, PortLocal))
+			}
 		}
 		add(rowGateway, NewMatch(U(FieldInPort, uint64(PortLocal))),
 			setRegs(net, reg(RegSource, uint64(KindGateway))), Goto{TableResolve})
@@ -190,29 +196,44 @@ func CompileNetwork(n Network) (Compiled, error) {
 			resolveGateway(add, n, a)
 		}
 	}
-	mcast := MACMask(FieldEthDst, multicastMAC, multicastMAC)
-	flood := func(r Row, f Flood, match ...regValue) {
-		add(r, NewMatch(regs(append(match, net)...), mcast), Group{GroupID(n.Tag, f)})
-	}
 	if n.McastSnooping {
 		compileSnoop(add, n)
 	}
-	flood(rowFloodPromisc, FloodAll, reg(RegSrcPromisc, 1))
-	flood(rowFloodGateway, FloodAll, reg(RegSource, uint64(KindGateway)))
-	flood(rowFloodOpen, FloodOpen, reg(RegSrcIsolated, 1))
-	flood(rowFlood, FloodAll)
 	container := reg(RegSource, uint64(KindContainer))
 	if !n.ICC {
-		flood(rowFloodNoICC, FloodPrivileged, container)
 		add(rowICC, NewMatch(regs(net, container, reg(RegTarget, uint64(KindContainer)))))
 		resolvePrivate(add, regs(net, container, flagged(RegSrcPromisc, false)))
 	}
 	resolvePrivate(add, regs(net, container, reg(RegSrcIsolated, 1), flagged(RegSrcPromisc, false)))
+	if n.Tunnel != nil {
+		if err := n.overlay(&c, add); err != nil {
+			return c, err
+		}
+	} else {
+		n.floods(add)
+	}
 	if n.Unguarded {
 		add(rowUnknownMAC, NewMatch(regs(net)), Group{GroupID(n.Tag, FloodUnguarded)})
 	}
 	return c, nil
 }
+
+// floods gives the rows for the broadcast and multicast of a network of this host alone.
+func (n Network) floods(add emit) {
+	flood := func(r Row, f Flood, match ...regValue) {
+		add(r, NewMatch(regs(append(match, reg(RegNetwork, uint64(n.Tag)))...), toMany()), Group{GroupID(n.Tag, f)})
+	}
+	flood(rowFloodPromisc, FloodAll, reg(RegSrcPromisc, 1))
+	flood(rowFloodGateway, FloodAll, reg(RegSource, uint64(KindGateway)))
+	flood(rowFloodOpen, FloodOpen, reg(RegSrcIsolated, 1))
+	flood(rowFlood, FloodAll)
+	if !n.ICC {
+		flood(rowFloodNoICC, FloodPrivileged, reg(RegSource, uint64(KindContainer)))
+	}
+}
+
+// toMany matches broadcast and multicast.
+func toMany() FieldMatch { return MACMask(FieldEthDst, multicastMAC, multicastMAC) }
 
 func toGateway() Action { return setRegs(reg(RegTarget, uint64(KindGateway))) }
 
@@ -247,20 +268,25 @@ func CompilePort(p Port) (Compiled, error) {
 	case len(p.MAC) != 6 || p.MAC[0]&1 == 1 || [6]byte(p.MAC) == [6]byte{}:
 		return c, fmt.Errorf("MAC %q: must be a unicast MAC of 6 bytes", p.MAC)
 	}
+	if p.Isolated && p.Network.Tunnel != nil && !p.Network.Tunnel.GBP {
+		return c, fmt.Errorf("isolated port: %w", ErrNoPolicy)
+	}
 	n := p.Network.Tag
 	add := func(r Row, m Match, actions ...Action) { c.Flows = append(c.Flows, r.flow(p.Number, m, actions...)) }
 	in := U(FieldInPort, uint64(p.Number))
 
 	source := setRegs(reg(RegNetwork, uint64(n)), reg(RegSource, uint64(KindContainer)),
 		flagged(RegSrcIsolated, p.Isolated), flagged(RegSrcPromisc, p.Promiscuous))
-	classify := []Action{source, Goto{TableResolve}}
+	classify := append([]Action{source}, p.says()...)
 	if !p.Unguarded {
-		classify = append(append([]Action{source}, p.setMAC()...), Goto{TableGuard})
+		classify = append(append(classify, p.setMAC()...), Goto{TableGuard})
+	} else {
+		classify = append(classify, Goto{TableResolve})
 	}
 	add(rowContainer, NewMatch(in), classify...)
 	if p.BroadcastRate > 0 {
 		c.Meters = append(c.Meters, MeterDesc{ID: uint32(p.Number), PacketsPerSecond: true, Rate: p.BroadcastRate, Burst: p.BroadcastRate})
-		add(rowStorm, NewMatch(in, MACMask(FieldEthDst, multicastMAC, multicastMAC)), append([]Action{Meter{uint32(p.Number)}}, classify...)...)
+		add(rowStorm, NewMatch(in, toMany()), append([]Action{Meter{uint32(p.Number)}}, classify...)...)
 	}
 	if !p.Unguarded {
 		p.guard(add, in)

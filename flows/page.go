@@ -46,11 +46,11 @@ func Page() string {
 		text string
 	}{
 		{FloodAll, "every port"}, {FloodOpen, "every port that is not isolated"},
-		{FloodPrivileged, "the gateway and promiscuous ports"}, {FloodUnguarded, "ports without port security"},
+		{FloodPrivileged, "the gateway and promiscuous ports"}, {FloodUnguarded, "ports without port security"}, {FloodPeers, "the peers of an overlay"},
 	} {
 		line("%d  %s", f.f, f.text)
 	}
-	line("\nCookie: 16 bits %#04x, 8 bits row, 16 bits object (a port's number), 24 bits hash of the flow", CookieMagic)
+	line("\nCookie: 16 bits %#04x, 8 bits row, 16 bits object (a port's or peer's number), 24 bits hash of the flow", CookieMagic)
 	return s.String()
 }
 

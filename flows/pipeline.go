@@ -7,7 +7,9 @@ package flows
 //	             container > guard (> spoofed) > speech > address
 //	in > classify                                              > resolve > policy > forward > admit > output
 //	             gateway, unguarded container                                        > flood group
+//	             tunnel > arrive                                                     > spread > peers
 //
+// A frame for another host looks into remote on the way to spread, and goes on to admit where that knows the peer.
 // Whatever no flow allows is dropped; the rows of each table are on the page beside this one, rows.go.
 
 // The tables, in the order a frame passes them; the gaps leave room.
@@ -17,10 +19,13 @@ const (
 	TableSpoofed  uint8 = 11
 	TableSpeech   uint8 = 12
 	TableAddress  uint8 = 14
+	TableArrive   uint8 = 16
 	TableResolve  uint8 = 20
 	TableReply    uint8 = 22
 	TablePolicy   uint8 = 30
 	TableForward  uint8 = 40
+	TableRemote   uint8 = 42
+	TableSpread   uint8 = 44
 	TableAdmit    uint8 = 50
 	TableOutput   uint8 = 60
 )
@@ -37,15 +42,18 @@ type Table struct {
 }
 
 var tables = []Table{
-	{TableClassify, "classify", "which port, which network, what kind of source", "drop", []uint8{TableGuard, TableResolve}},
+	{TableClassify, "classify", "which port, which network, what kind of source", "drop", []uint8{TableGuard, TableArrive, TableResolve}},
 	{TableGuard, "guard", "containers: own MAC, untagged, IPv4, IPv6 or ARP, no link control", "drop", []uint8{TableSpoofed, TableSpeech, TableResolve}},
 	{TableSpoofed, "spoofed", "containers: frames of other MACs, counted by port", "drop", nil},
 	{TableSpeech, "speech", "containers: ARP and ND about themselves, no router or DHCP server messages", "to address", []uint8{TableAddress, TableResolve}},
 	{TableAddress, "address", "containers: own IPv4 and IPv6 source addresses", "drop", []uint8{TableResolve}},
+	{TableArrive, "arrive", "tunnels: nothing of the gateway's; which peer a MAC is behind is learned into remote", "drop", []uint8{TableResolve}},
 	{TableResolve, "resolve", "ARP and neighbour solicitations answered when the answer is known", "to policy", []uint8{TableReply, TablePolicy, TableAdmit}},
 	{TableReply, "reply", "the target option of a neighbour advertisement that resolve made", "drop", nil},
 	{TablePolicy, "policy", "stateful rules", "to forward", []uint8{TableForward}},
-	{TableForward, "forward", "destination MAC to port or gateway; broadcast and multicast to a flood group", "drop", []uint8{TableAdmit}},
+	{TableForward, "forward", "destination MAC to port or gateway; broadcast and multicast to a flood group", "drop", []uint8{TableRemote, TableSpread, TableAdmit}},
+	{TableRemote, "remote", "the peer that a MAC is behind, as given or learned", "back to forward", nil},
+	{TableSpread, "spread", "into the tunnel: what has one peer to admit, the rest to all of them", "drop", []uint8{TableAdmit}},
 	{TableAdmit, "admit", "what may reach the chosen port: inter-container off, isolated ports", "to output", []uint8{TableOutput}},
 	{TableOutput, "output", "out of the port that forward chose", "out", nil},
 }
@@ -116,6 +124,7 @@ const (
 	FloodOpen       Flood = 1 // every port that is not isolated
 	FloodPrivileged Flood = 2 // the gateway and promiscuous ports
 	FloodUnguarded  Flood = 3 // ports without port security: where an unknown MAC may live
+	FloodPeers      Flood = 4 // the peers of an overlay, each with a copy of its own
 )
 
 // GroupID is the OpenFlow group of a network's flood group: the network's tag, then four bits for the kind.

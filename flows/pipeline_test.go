@@ -69,6 +69,8 @@ type story struct {
 	name  string
 	nets  []Network
 	ports []Port
+	peers []Peer
+	given []Neighbour
 }
 
 func addrs(texts ...string) []netip.Addr {
@@ -94,6 +96,11 @@ func stories() []story {
 	internal := Network{Tag: 1, ICC: true}
 	open := v4
 	open.Unguarded = true
+	overlay := dual
+	overlay.Tunnel = &Tunnel{Port: 32767, Limit: 1024, Idle: 300}
+	policy := v4
+	policy.Tunnel = &Tunnel{Port: 32767, Limit: 1024, Idle: 300, GBP: true}
+	policy.ICC, policy.Unguarded = false, true
 	port := func(n Network, num uint16, more func(*Port), as ...string) Port {
 		p := Port{Network: n, Number: num, MAC: portMAC(byte(num)), Addrs: addrs(as...)}
 		if more != nil {
@@ -103,21 +110,27 @@ func stories() []story {
 	}
 	v6 := func(p *Port) { p.IPv6 = true }
 	return []story{
-		{"empty", nil, nil},
-		{"network", []Network{v4}, nil},
-		{"two-ports", []Network{v4}, []Port{port(v4, 1, nil, "10.0.0.2"), port(v4, 2, nil, "10.0.0.3")}},
-		{"dual-stack", []Network{dual}, []Port{port(dual, 1, v6, "10.0.0.2", "fd00::2")}},
-		{"internal", []Network{internal}, []Port{port(internal, 1, nil, "10.0.0.2")}},
-		{"icc-off", []Network{private}, []Port{port(private, 1, nil, "10.0.0.2"),
+		{name: "empty"},
+		{name: "network", nets: []Network{v4}},
+		{name: "two-ports", nets: []Network{v4}, ports: []Port{port(v4, 1, nil, "10.0.0.2"), port(v4, 2, nil, "10.0.0.3")}},
+		{name: "dual-stack", nets: []Network{dual}, ports: []Port{port(dual, 1, v6, "10.0.0.2", "fd00::2")}},
+		{name: "internal", nets: []Network{internal}, ports: []Port{port(internal, 1, nil, "10.0.0.2")}},
+		{name: "icc-off", nets: []Network{private}, ports: []Port{port(private, 1, nil, "10.0.0.2"),
 			port(private, 2, func(p *Port) { p.Promiscuous = true }, "10.0.0.3")}},
-		{"isolated", []Network{v4}, []Port{port(v4, 1, func(p *Port) { p.Isolated = true }, "10.0.0.2"), port(v4, 2, nil, "10.0.0.3")}},
-		{"snooping", []Network{snooping}, []Port{port(snooping, 1, nil, "10.0.0.2")}},
-		{"unguarded", []Network{open}, []Port{port(open, 1, func(p *Port) { p.Unguarded = true }, "10.0.0.2")}},
-		{"services", []Network{dual}, []Port{port(dual, 1, func(p *Port) {
+		{name: "isolated", nets: []Network{v4}, ports: []Port{port(v4, 1, func(p *Port) { p.Isolated = true }, "10.0.0.2"), port(v4, 2, nil, "10.0.0.3")}},
+		{name: "snooping", nets: []Network{snooping}, ports: []Port{port(snooping, 1, nil, "10.0.0.2")}},
+		{name: "unguarded", nets: []Network{open}, ports: []Port{port(open, 1, func(p *Port) { p.Unguarded = true }, "10.0.0.2")}},
+		{name: "services", nets: []Network{dual}, ports: []Port{port(dual, 1, func(p *Port) {
 			p.IPv6, p.Allow = true, ServiceDHCPServer|ServiceRA|ServiceRedirect|ServiceLinkControl
 			p.Allowed = []netip.Prefix{netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("fd01::/64")}
 			p.BroadcastRate = 1000
 		}, "10.0.0.2", "fd00::2")}},
+		{"overlay", []Network{overlay}, []Port{port(overlay, 1, v6, "10.0.0.2", "fd00::2")},
+			[]Peer{{overlay, 1, addrs("192.0.2.2")[0]}, {overlay, 2, addrs("2001:db8::3")[0]}},
+			[]Neighbour{{overlay, 1, addrs("192.0.2.2")[0], portMAC(9), addrs("10.0.0.9", "fd00::9")}}},
+		{"overlay-policy", []Network{policy}, []Port{port(policy, 1, func(p *Port) { p.Isolated = true }, "10.0.0.2"),
+			port(policy, 2, func(p *Port) { p.Promiscuous, p.Unguarded = true, true }, "10.0.0.3")},
+			[]Peer{{policy, 7, addrs("192.0.2.2")[0]}}, nil},
 	}
 }
 
@@ -133,6 +146,20 @@ func (s story) compile(t *testing.T) Compiled {
 	}
 	for _, p := range s.ports {
 		c, err := CompilePort(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts = append(parts, c)
+	}
+	for _, p := range s.peers {
+		c, err := CompilePeer(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts = append(parts, c)
+	}
+	for _, n := range s.given {
+		c, err := CompileNeighbour(n)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,6 +241,13 @@ func TestFlowsKeepToThePage(t *testing.T) {
 				t.Errorf("%s: %s: %v", s.name, f, err)
 			}
 			for _, a := range f.Actions {
+				if l, ok := a.(Learn); ok {
+					c, ours := ParseCookie(l.Cookie)
+					if r := rows[c.Row]; !ours || !Learned(l.Cookie) || r.Table != l.Table || r.Priority != l.Priority {
+						t.Errorf("%s: %s: learns no flow of row %+v", s.name, f, r)
+					}
+					seen[c.Row] = true
+				}
 				next, isGoto := a.(Goto)
 				if isGoto && !slices.Contains(nextOf(f.Table), next.Table) {
 					t.Errorf("%s: %s: the page does not let table %s lead to %s", s.name, f, tableName(f.Table), tableName(next.Table))

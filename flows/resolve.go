@@ -61,27 +61,28 @@ func compileReply(add emit) {
 	add(rowReplyMiss, nil)
 }
 
-// defend answers a probe for duplicates of an address in use (RFC 5227, RFC 4862 section 5.4.3), so that it does not reach
+// defend matches a probe and answers it: a probe for duplicates of an address in use (RFC 5227, RFC 4862 section 5.4.3), so that it does not reach
 // the owner: one that is itself still probing would give the address up.
-func defend(add emit, network FieldMatch, a netip.Addr, mac net.HardwareAddr, flags uint64) {
+func defend(a netip.Addr, mac net.HardwareAddr, flags uint64) (Match, []Action) {
 	if a.Is4() {
-		add(rowDefend, with(asks(a), network, Addr(FieldARPSPA, netip.IPv4Unspecified())), answer(a, mac, 0)...)
-		return
+		return with(asks(a), Addr(FieldARPSPA, netip.IPv4Unspecified())), answer(a, mac, 0)
 	}
 	// The answer has no option to put the MAC into, and needs none: it says that the address is taken. It is for all
 	// nodes, because the prober has no address (RFC 4861, section 7.2.4), but goes to the prober alone.
-	add(rowDefend, with(asks(a), network, withoutSource(), Addr(FieldIPv6Src, netip.IPv6Unspecified())),
+	return with(asks(a), withoutSource(), Addr(FieldIPv6Src, netip.IPv6Unspecified())), []Action{
 		Copy{Src: FieldEthSrc, Dst: FieldEthDst, Bits: 48}, SetField{MAC(FieldEthSrc, mac)},
 		SetField{Addr(FieldIPv6Src, a)}, SetField{Addr(FieldIPv6Dst, netip.IPv6LinkLocalAllNodes())},
 		SetField{U(FieldNDReserved, flags)}, SetField{U(FieldICMPv6Type, icmp6NeighbourAdv)},
-		Output{PortInPort})
+		Output{PortInPort},
+	}
 }
 
 // resolveGateway answers for one address of the gateway.
 func resolveGateway(add emit, n Network, a netip.Addr) {
 	net := regs(reg(RegNetwork, uint64(n.Tag)))
 	add(rowResolveOwn, with(asks(a), U(FieldInPort, uint64(PortLocal))), Goto{TablePolicy})
-	defend(add, net, a, n.GatewayMAC, naRouter|naOverride)
+	probe, denial := defend(a, n.GatewayMAC, naRouter|naOverride)
+	add(rowDefend, with(probe, net), denial...)
 	add(rowAnswerGateway, with(asks(a), net), answer(a, n.GatewayMAC, naRouter|naSolicited|naOverride)...)
 	if a.Is6() {
 		add(rowProbeGateway, with(asks(a), net, withoutSource()), toGateway(), setOutput(PortLocal), Goto{TableAdmit})
@@ -99,8 +100,9 @@ func (p Port) resolve(add emit, in FieldMatch) {
 	net := regs(reg(RegNetwork, uint64(p.Network.Tag)))
 	for _, a := range p.addrs() {
 		add(rowResolveOwn, with(asks(a), in), Goto{TablePolicy})
-		defend(add, net, a, p.MAC, naOverride)
-		add(rowAnswer, with(asks(a), net), answer(a, p.MAC, naSolicited|naOverride)...)
+		probe, denial := defend(a, p.MAC, naOverride)
+		add(rowDefend, with(probe, net), append(p.marks(), denial...)...)
+		add(rowAnswer, with(asks(a), net), append(p.marks(), answer(a, p.MAC, naSolicited|naOverride)...)...)
 		if a.Is6() {
 			add(rowProbe, with(asks(a), net, withoutSource()), p.toPort(), setOutput(uint32(p.Number)), Goto{TableAdmit})
 		}

@@ -21,6 +21,9 @@ var (
 	rowGateway   = Row{3, TableClassify, 100, "gateway", "", "the host's own port of the bridge"}
 	rowUnknown   = Row{4, TableClassify, 0, "unknown-port", "unknown-port", "a port that is not ours"}
 
+	rowPeer        = Row{5, TableClassify, 100, "peer", "", "a tunnel's frame from a known peer"}
+	rowUnknownPeer = Row{6, TableClassify, 50, "unknown-peer", "unknown-peer", "a tunnel's frame from anybody else"}
+
 	rowTagged             = Row{11, TableGuard, 990, "tagged", "tagged", "a VLAN tag from an access port"}
 	rowOtherMAC           = Row{18, TableGuard, 970, "other-mac", "", "a source MAC that differs from the port's in a bit; a million such MACs are 48 to a datapath"}
 	rowLinkPayload        = Row{17, TableGuard, 960, "link-control-payload", "link-control", "IPv4, IPv6 or ARP under a link-control address"}
@@ -54,14 +57,24 @@ var (
 	rowSpoofedIP   = Row{43, TableAddress, 100, "spoofed-ip", "spoofed-ip", "another source address"}
 	rowAddressMiss = Row{44, TableAddress, 0, "address-miss", "spoofed-ip", "a port without rows of its own"}
 
-	rowResolveOwn     = Row{50, TableResolve, 130, "resolve-own", "", "who asks for an own address is probing for duplicates: not answered"}
-	rowDefend         = Row{59, TableResolve, 125, "defend", "", "a probe for duplicates of an address in use is answered here; the owner does not see it"}
-	rowAnswerGateway  = Row{51, TableResolve, 120, "answer-gateway", "", "ARP and ND for the gateway, answered here"}
-	rowProbeGateway   = Row{52, TableResolve, 121, "probe-gateway", "", "a solicitation without source option goes to the gateway alone"}
-	rowResolvePrivate = Row{53, TableResolve, 110, "resolve-private", "", "isolated ports, and all with inter-container off, are told of the gateway alone"}
-	rowAnswer         = Row{54, TableResolve, 100, "answer", "", "ARP and ND for an endpoint of this host, answered here"}
-	rowProbe          = Row{55, TableResolve, 101, "probe", "", "a solicitation without source option goes to the endpoint alone"}
-	rowResolveMiss    = Row{56, TableResolve, 0, "resolve-miss", "", "nothing to answer"}
+	rowGroupSource      = Row{34, TableArrive, 420, "group-source", "group-source", "a group's MAC as source"}
+	rowRemoteGateway    = Row{35, TableArrive, 400, "remote-gateway", "remote-gateway", "from, for or about the gateway: each host has its own"}
+	rowNeighbourFrame   = Row{36, TableArrive, 310, "neighbour-frame", "", "a MAC of ovs.tunnel.static from its peer: nothing to learn"}
+	rowSpoofedNeighbour = Row{37, TableArrive, 300, "spoofed-neighbour", "spoofed-neighbour", "a MAC of ovs.tunnel.static from another peer"}
+	rowLearn            = Row{38, TableArrive, 100, "learn", "", "the peer that the source MAC is behind is kept in remote, as often as a frame says so"}
+	rowArriveMiss       = Row{39, TableArrive, 0, "arrive-miss", "unknown-peer", "a peer without rows of its own"}
+
+	rowResolveOwn      = Row{50, TableResolve, 130, "resolve-own", "", "who asks for an own address is probing for duplicates: not answered"}
+	rowDefend          = Row{59, TableResolve, 125, "defend", "", "a probe for duplicates of an address in use is answered here; the owner does not see it"}
+	rowAnswerGateway   = Row{51, TableResolve, 120, "answer-gateway", "", "ARP and ND for the gateway, answered here"}
+	rowProbeGateway    = Row{52, TableResolve, 121, "probe-gateway", "", "a solicitation without source option goes to the gateway alone"}
+	rowResolvePrivate  = Row{53, TableResolve, 110, "resolve-private", "", "isolated ports, and all with inter-container off, are told of the gateway alone"}
+	rowAnswer          = Row{54, TableResolve, 100, "answer", "", "ARP and ND for an endpoint of this host, answered here"}
+	rowProbe           = Row{55, TableResolve, 101, "probe", "", "a solicitation without source option goes to the endpoint alone"}
+	rowDefendNeighbour = Row{45, TableResolve, 92, "defend-neighbour", "", "a probe for duplicates of an address of ovs.tunnel.static, answered here"}
+	rowProbeNeighbour  = Row{46, TableResolve, 91, "probe-neighbour", "", "a solicitation without source option goes to the peer of ovs.tunnel.static alone"}
+	rowAnswerNeighbour = Row{47, TableResolve, 90, "answer-neighbour", "", "ARP and ND for an address of ovs.tunnel.static, answered here"}
+	rowResolveMiss     = Row{56, TableResolve, 0, "resolve-miss", "", "nothing to answer"}
 
 	rowAdvertise = Row{57, TableReply, 100, "advertise", "", "the answering MAC into the target option, and back to the asker"}
 	rowReplyMiss = Row{58, TableReply, 0, "reply-miss", "reply-miss", "nothing else comes here"}
@@ -79,8 +92,19 @@ var (
 	rowFloodNoICC   = Row{74, TableForward, 92, "flood-private", "", "inter-container off: broadcast to the gateway and promiscuous ports"}
 	rowFloodOpen    = Row{75, TableForward, 91, "flood-isolated", "", "broadcast from an isolated port, to ports that are not"}
 	rowFlood        = Row{76, TableForward, 90, "flood", "", "broadcast and multicast, to all"}
+	rowElsewhere    = Row{64, TableForward, 20, "elsewhere", "", "an overlay: a container's frame for a MAC that is not of this host"}
 	rowUnknownMAC   = Row{77, TableForward, 10, "unknown-mac", "", "an unknown MAC, to the ports without port security"}
 	rowForwardMiss  = Row{78, TableForward, 0, "unknown-destination", "unknown-destination", "a MAC that nobody has"}
+
+	rowNeighbour  = Row{65, TableRemote, 200, "neighbour", "", "a MAC of ovs.tunnel.static: its peer"}
+	rowLearned    = Row{66, TableRemote, 100, "learned", "", "a MAC whose frames come from a peer; the switch makes this flow itself"}
+	rowRemoteMiss = Row{67, TableRemote, 0, "remote-miss", "", "a MAC of which nothing is known"}
+
+	rowGatewayStays = Row{68, TableSpread, 300, "gateway-stays", "gateway-stays", "from or about the gateway: does not leave the host"}
+	rowToPeer       = Row{69, TableSpread, 200, "to-peer", "", "the one peer that remote found"}
+	rowToPeers      = Row{86, TableSpread, 100, "to-peers", "", "broadcast and multicast, to every peer"}
+	rowUnknownPeers = Row{88, TableSpread, 90, "unknown-to-peers", "", "an unknown MAC, to every peer and to the ports without port security"}
+	rowSpreadMiss   = Row{87, TableSpread, 0, "spread-miss", "spread-miss", "nothing else comes here"}
 
 	rowAdmitPromisc = Row{80, TableAdmit, 200, "admit-promiscuous", "", "from or to a promiscuous port"}
 	rowIsolated     = Row{81, TableAdmit, 150, "isolated", "isolated", "between two isolated ports"}
@@ -94,15 +118,18 @@ var (
 // Rows returns every row of the pipeline, in the order of their numbers.
 func Rows() []Row {
 	return []Row{
-		rowStorm, rowContainer, rowGateway, rowUnknown,
+		rowStorm, rowContainer, rowGateway, rowPeer, rowUnknownPeer, rowUnknown,
 		rowTagged, rowOtherMAC, rowLinkPayload, rowLinkControlAllowed, rowLinkControl, rowOwnMAC, rowEthertype, rowGuardMiss,
 		rowSpoofedMAC, rowSpoofedMiss,
 		rowServiceAllowed, rowHiddenHeader, rowNDFragment, rowNDMalformed, rowRogueRA, rowRogueRedirect, rowRogueDHCP,
 		rowARPProbe, rowARPOwn, rowNSOwn, rowNAOwn, rowARP, rowND, rowSpeechMiss,
 		rowOwnAddress, rowDHCPClient, rowUnspecified, rowSpoofedIP, rowAddressMiss,
-		rowResolveOwn, rowDefend, rowAnswerGateway, rowProbeGateway, rowResolvePrivate, rowAnswer, rowProbe, rowResolveMiss, rowAdvertise, rowReplyMiss,
+		rowGroupSource, rowRemoteGateway, rowNeighbourFrame, rowSpoofedNeighbour, rowLearn, rowArriveMiss,
+		rowResolveOwn, rowDefend, rowAnswerGateway, rowProbeGateway, rowResolvePrivate, rowAnswer, rowProbe,
+		rowDefendNeighbour, rowProbeNeighbour, rowAnswerNeighbour, rowResolveMiss, rowAdvertise, rowReplyMiss,
 		rowRouted, rowPolicyMiss,
-		rowToGateway, rowToPort, rowMembership, rowLinkGroup, rowSnoop, rowFloodPromisc, rowFloodGateway, rowFloodNoICC, rowFloodOpen, rowFlood, rowUnknownMAC, rowForwardMiss,
+		rowToGateway, rowToPort, rowMembership, rowLinkGroup, rowSnoop, rowFloodPromisc, rowFloodGateway, rowFloodNoICC, rowFloodOpen, rowFlood, rowElsewhere, rowUnknownMAC, rowForwardMiss,
+		rowNeighbour, rowLearned, rowRemoteMiss, rowGatewayStays, rowToPeer, rowToPeers, rowUnknownPeers, rowSpreadMiss,
 		rowAdmitPromisc, rowIsolated, rowICC, rowAdmitMiss,
 		rowNoOutput, rowOutput,
 	}

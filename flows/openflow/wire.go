@@ -20,6 +20,7 @@ const (
 	typeError            = 1
 	typeEchoRequest      = 2
 	typeEchoReply        = 3
+	typePacketOut        = 13
 	typeFlowMod          = 14
 	typeGroupMod         = 15
 	typeMultipartRequest = 18
