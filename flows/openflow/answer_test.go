@@ -32,7 +32,14 @@ func (b *bridge) exchange(t *testing.T, request ...gopacket.SerializableLayer) g
 		t.Fatal(err)
 	}
 	b.sw.AppCtl(t, "netdev-dummy/receive", "p1", hex.EncodeToString(buf.Bytes()))
-	var reply []byte
+	reply := firstFrame(t, file)
+	return gopacket.NewPacket(reply, layers.LayerTypeEthernet, gopacket.Default)
+}
+
+// firstFrame waits for the first frame in a capture.
+func firstFrame(t *testing.T, file string) []byte {
+	t.Helper()
+	var frame []byte
 	err := ovstest.Poll(5*time.Second, func() error {
 		captured, err := os.ReadFile(file)
 		if err != nil {
@@ -42,13 +49,13 @@ func (b *bridge) exchange(t *testing.T, request ...gopacket.SerializableLayer) g
 		if err != nil {
 			return err
 		}
-		reply, _, err = r.ReadPacketData()
+		frame, _, err = r.ReadPacketData()
 		return err
 	})
 	if err != nil {
-		t.Fatalf("no answer: %v", err)
+		t.Fatalf("no frame: %v", err)
 	}
-	return gopacket.NewPacket(reply, layers.LayerTypeEthernet, gopacket.Default)
+	return frame
 }
 
 func TestNeighbourSolicitationIsAnswered(t *testing.T) {
