@@ -105,12 +105,25 @@ func TestLANOfTheLab(t *testing.T) {
 	})
 
 	t.Run("cable", func(t *testing.T) {
+		const log = "/run/watched"
+		one.StartProgram(t, "sh -c", fmt.Sprintf("%s watch 50 %s %s >%s", integration.Probe(t), two.IPv4, two.IPv6, log))
+		told := func(what string, n int) func() error {
+			return func() error {
+				if got, err := one.Try("cat " + log); err != nil || strings.Count(got, what) != n {
+					return fmt.Errorf("%q, want %s %d times, %w", got, what, n, err)
+				}
+				return nil
+			}
+		}
+		soon(t, told("up", 2))
 		lan.Cable(t, two, false)
+		soon(t, told("down", 2))
 		if out, err := one.Try("ping -c 1 -W 1 two"); err == nil {
 			t.Errorf("reached without a cable: %s", out)
 		}
 		lan.Cable(t, two, true)
 		soon(t, reached("ping -c 1 -W 1 two"))
+		soon(t, told("up", 4))
 	})
 
 	t.Run("MTU", func(t *testing.T) {

@@ -128,6 +128,14 @@ func (h *Host) StopServe(tb testing.TB) { tb.Helper(); h.stop(tb, &h.ovsnet, sys
 // KillServe ends what StartServe started with SIGKILL.
 func (h *Host) KillServe(tb testing.TB) { tb.Helper(); h.stop(tb, &h.ovsnet, syscall.SIGKILL) }
 
+// ReloadServe has what StartServe started read its settings file again (SIGHUP).
+func (h *Host) ReloadServe(tb testing.TB) {
+	tb.Helper()
+	if err := syscall.Kill(h.ovsnet.pid, syscall.SIGHUP); err != nil {
+		tb.Fatal(err)
+	}
+}
+
 // Ovsnet runs a command of the program that StartServe starts; the output has
 // what it says of errors too.
 func (h *Host) Ovsnet(tb testing.TB, command string) string {

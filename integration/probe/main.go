@@ -15,6 +15,7 @@
 //	                                      send frames with random bytes, evenly over the time
 //	probe group IFACE ADDR                join a multicast group, tell what comes until "end" does
 //	probe ping ADDR COUNT RATE            ICMP echo requests, RATE a second: how many were lost
+//	probe watch MILLISECONDS ADDR...      ICMP echo requests: when addresses begin and cease to answer, until SIGTERM
 //	probe seen ADDR...                    TCP and UDP: tell each client its address, then echo; until SIGTERM
 //	probe ask MILLISECONDS tcp|udp/ADDR...
 //	                                      ask servers like that, all at once: a line each, the address or "-"
@@ -72,6 +73,8 @@ func run(args []string) error {
 		return withNumber(args[1], func(count int) error {
 			return withNumber(args[2], func(rate int) error { return ping(args[0], count, rate) })
 		})
+	case command == "watch" && len(args) >= 2:
+		return withNumber(args[0], func(ms int) error { return watch(time.Duration(ms)*time.Millisecond, args[1:]) })
 	case command == "seen" && len(args) >= 1:
 		return seen(args)
 	case command == "ask" && len(args) >= 2:
