@@ -186,5 +186,7 @@ func (d *Driver) settlePeers(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		d.log.Warn("nodes that have left could not be taken out; leaving them to the audit", "err", err)
 	}
-	_ = begun
+	if !begun.IsZero() {
+		d.sweepNetworks(ctx, begun)
+	}
 }

@@ -75,7 +75,7 @@ func TestSessions(t *testing.T) {
 		}, []netip.Addr{nodeB, nodeD}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newPeers(nil)
+			p := newPeers(nil, "")
 			p.nodes = set(known)
 			c.story(p, midnight)
 			if at, ok := p.settles(); !ok || !at.Equal(midnight.Add(settleTime)) {

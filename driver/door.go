@@ -6,9 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"reflect"
 	"regexp"
+	"time"
 
 	"github.com/ovsnet/ovsnet/config"
 	"github.com/ovsnet/ovsnet/driver/api"
@@ -47,22 +46,6 @@ func (o *door) GwAllocCheck(_ context.Context, r api.GwAllocCheckRequest) (api.G
 	return api.GwAllocCheckResponse{}, err
 }
 
-// AllocateNetwork checks the options where the user sees the error, and gives them all to the workers.
-func (o *door) AllocateNetwork(_ context.Context, r api.AllocateNetworkRequest) (api.AllocateNetworkResponse, error) {
-	if err := checkIDs(r.NetworkID); err != nil {
-		return api.AllocateNetworkResponse{}, err
-	}
-	if _, err := config.ParseNetwork(r.Options, nil); err != nil {
-		return api.AllocateNetworkResponse{}, err
-	}
-	return api.AllocateNetworkResponse{Options: maps.Clone(r.Options)}, nil
-}
-
-// FreeNetwork has nothing to give back: what AllocateNetwork answered was the request's.
-func (o *door) FreeNetwork(_ context.Context, r api.FreeNetworkRequest) error {
-	return checkIDs(r.NetworkID)
-}
-
 // CreateNetwork makes the network's bridge.
 func (o *door) CreateNetwork(ctx context.Context, r api.CreateNetworkRequest) error {
 	d := o.d
@@ -73,6 +56,7 @@ func (o *door) CreateNetwork(ctx context.Context, r api.CreateNetworkRequest) er
 	if err != nil {
 		return err
 	}
+	rec.Swarm = o.scope == api.ScopeGlobal
 	if err = d.ready(ctx); err != nil {
 		return err
 	}
@@ -82,6 +66,9 @@ func (o *door) CreateNetwork(ctx context.Context, r api.CreateNetworkRequest) er
 	}
 	defer unlock()
 
+	if err = d.evictNetworks(ctx, rec); err != nil {
+		return err
+	}
 	n, fresh, err := d.enterNetwork(rec)
 	if err != nil {
 		return err
@@ -111,13 +98,11 @@ func (d *Driver) enterNetwork(rec record) (n network, fresh bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if old, ok := d.world.networks[rec.ID]; ok {
-		if rec.Bridge == "" {
-			rec.Bridge = old.Bridge
-		}
-		rec.Door, rec.Datapath, rec.Version = old.Door, old.Datapath, old.Version
-		if !reflect.DeepEqual(old.record, rec) {
+		if !old.again(rec) {
 			return n, false, fmt.Errorf("network %s: exists with other settings; remove it first", short(rec.ID))
 		}
+		old.asked = time.Now()
+		d.world.networks[rec.ID] = old
 		return old, false, nil
 	}
 	if rec.Bridge == "" {
@@ -128,7 +113,10 @@ func (d *Driver) enterNetwork(rec record) (n network, fresh bool, err error) {
 	if err := d.world.addNetwork(rec); err != nil {
 		return n, false, err
 	}
-	return d.world.networks[rec.ID], true, nil
+	n = d.world.networks[rec.ID]
+	n.asked = time.Now()
+	d.world.networks[rec.ID] = n
+	return n, true, nil
 }
 
 // record resolves a request and the daemon's settings into what is kept of the network.
@@ -202,6 +190,11 @@ func (o *door) DeleteNetwork(ctx context.Context, r api.DeleteNetworkRequest) er
 	if !ok {
 		return nil
 	}
+	return d.removeNetwork(ctx, n, members)
+}
+
+// removeNetwork removes a network and the endpoints that are left on it. The caller has its lock.
+func (d *Driver) removeNetwork(ctx context.Context, n network, members []endpoint) error {
 	var errs []error
 	for _, e := range members {
 		d.log.Warn("endpoint was still there when its network was removed", "network", short(n.ID), "endpoint", short(e.ID))

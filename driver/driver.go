@@ -42,6 +42,7 @@ type Driver struct {
 	loop    *loop
 	locks   keyedLocks
 	peers   *peers
+	vnis    allocations // of a Swarm whose leader this host is or was; under vnisKey
 
 	// restored is closed when the world has been read back from the journal and from Open vSwitch.
 	restored chan struct{}
@@ -71,7 +72,7 @@ func New(ctx context.Context, o Options) (*Driver, error) {
 		journal:  j,
 		restored: make(chan struct{}),
 		world:    newWorld(),
-		peers:    newPeers(o.Config.Peers),
+		peers:    newPeers(o.Config.Peers, o.Config.TunnelAddress),
 	}
 	if d.fw, d.fwErr = nat.New(ctx, nat.Options{Owner: o.Config.Owner, ProcSys: o.Config.ProcSys, Log: o.Log}); d.fwErr != nil {
 		d.fw = nil
@@ -79,6 +80,9 @@ func New(ctx context.Context, o Options) (*Driver, error) {
 	}
 	d.loop = newLoop(d)
 	d.loadPeers(ctx)
+	if d.vnis, err = j.loadVNIs(); err != nil {
+		o.Log.Error("VNIs of the Swarm's networks are unknown until it asks for them again", "err", err)
+	}
 	records, errs := j.load()
 	for _, err := range errs {
 		o.Log.Error("journal entry left alone", "err", err)

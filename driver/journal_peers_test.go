@@ -37,7 +37,7 @@ func TestPeersAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		p := newPeers(nil)
+		p := newPeers(nil, "")
 		p.nodes = set(hostAddresses(20).Draw(rt, "nodes"))
 		if self := hostAddresses(1).Draw(rt, "self"); len(self) > 0 {
 			p.self = self[0]
@@ -52,7 +52,7 @@ func TestPeersAreKept(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		q := newPeers(nil)
+		q := newPeers(nil, "")
 		q.restore(k)
 		for _, what := range [][2]any{{p.nodes, q.nodes}, {p.self, q.self}, {p.found, q.found}} {
 			if diff := cmp.Diff(what[0], what[1], compareAddr); diff != "" {
@@ -61,7 +61,7 @@ func TestPeersAreKept(t *testing.T) {
 		}
 	})
 	for range 2 {
-		if err := j.savePeers(newPeers(nil).kept()); err != nil {
+		if err := j.savePeers(newPeers(nil, "").kept()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -20,6 +21,7 @@ type peers struct {
 
 	mu       sync.Mutex
 	settings []string // addresses and names
+	underlay string   // tunnel_address
 	nodes    map[netip.Addr]bool
 	self     netip.Addr // this host as Swarm knows it; zero outside of one
 	// found holds what names stood for when they were last looked up: they outlive a name server that is away.
@@ -29,9 +31,9 @@ type peers struct {
 	again    chan struct{}       // somebody wants watchPeers to look; one slot
 }
 
-func newPeers(settings []string) *peers {
+func newPeers(settings []string, underlay string) *peers {
 	return &peers{
-		resolver: net.DefaultResolver, settings: settings, nodes: map[netip.Addr]bool{}, found: map[string][]netip.Addr{},
+		resolver: net.DefaultResolver, settings: settings, underlay: underlay, nodes: map[netip.Addr]bool{}, found: map[string][]netip.Addr{},
 		own: map[netip.Addr]bool{}, sessions: map[string]*session{}, again: make(chan struct{}, 1),
 	}
 }
@@ -261,6 +263,11 @@ func (p *peers) lookup(ctx context.Context, name string) ([]netip.Addr, error) {
 func (p *peers) six() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if a, _, _ := strings.Cut(p.underlay, "/"); a != "" {
+		if own, err := netip.ParseAddr(a); err == nil {
+			return own.Is6()
+		}
+	}
 	if p.self.IsValid() {
 		return p.self.Is6()
 	}

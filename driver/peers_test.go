@@ -23,7 +23,7 @@ func addrs(texts ...string) []netip.Addr {
 }
 
 func TestPeersOf(t *testing.T) {
-	p := newPeers([]string{"192.0.2.3", "192.0.2.1", "host-b"})
+	p := newPeers([]string{"192.0.2.3", "192.0.2.1", "host-b"}, "")
 	p.own = set(addrs("192.0.2.1", "fd00::1"))
 	p.self = netip.MustParseAddr("192.0.2.9")
 	p.nodes = set(addrs("192.0.2.2", "192.0.2.9", "192.0.2.3"))
@@ -105,7 +105,7 @@ func TestLookup(t *testing.T) {
 		"six.example.":   addrs("fd00::3"),
 		"wrong.example.": addrs("127.0.0.1", "fe80::1", "224.0.0.1"),
 	})
-	four, six := newPeers(nil), newPeers([]string{"both.example.", "fd00::9"})
+	four, six := newPeers(nil, ""), newPeers([]string{"both.example.", "fd00::9"}, "")
 	for _, p := range []*peers{four, six} {
 		p.resolver = r
 	}
@@ -131,17 +131,20 @@ func TestLookup(t *testing.T) {
 
 func TestUnderlayFamily(t *testing.T) {
 	for _, c := range []struct {
-		settings []string
-		self     string
-		want     bool
+		settings  []string
+		own, self string
+		want      bool
 	}{
-		{nil, "", false},
-		{[]string{"host"}, "", false},
-		{[]string{"host", "fd00::1"}, "", true},
-		{[]string{"fd00::1", "192.0.2.1"}, "", false},
-		{[]string{"192.0.2.1"}, "fd00::1", true},
+		{nil, "", "", false},
+		{[]string{"host"}, "", "", false},
+		{[]string{"host", "fd00::1"}, "", "", true},
+		{[]string{"fd00::1", "192.0.2.1"}, "", "", false},
+		{[]string{"192.0.2.1"}, "", "fd00::1", true},
+		{nil, "fd00::/64", "192.0.2.1", true},
+		{[]string{"fd00::1"}, "192.0.2.0/24", "", false},
+		{[]string{"fd00::1"}, "eth0", "", true},
 	} {
-		p := newPeers(c.settings)
+		p := newPeers(c.settings, c.own)
 		if c.self != "" {
 			p.self = netip.MustParseAddr(c.self)
 		}

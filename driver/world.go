@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/ovsnet/ovsnet/config"
 	"github.com/ovsnet/ovsnet/flows"
@@ -41,6 +42,8 @@ type record struct {
 	IPv6     bool              `json:"ipv6,omitempty"`
 	Pools    []pool            `json:"pools"`
 	Options  map[string]string `json:"options,omitempty"`
+	// Swarm says that the engine makes the network when a task needs it here, and forgets it when it ends.
+	Swarm bool `json:"swarm,omitempty"`
 }
 
 // recordVersion is the newest form of record that this program writes and reads.
@@ -53,6 +56,8 @@ type network struct {
 	used *index
 	// settled says that its bridge stands: the audit keeps it.
 	settled bool
+	// asked is when this process was last asked to create it; zero if that was an earlier one.
+	asked time.Time
 }
 
 // endpoint is what should be of one endpoint. Values are replaced, never changed.

@@ -49,8 +49,8 @@ func logger(w io.Writer, cfg config.Daemon) *slog.Logger {
 
 // The names of the doors, by which a network remembers where it came from.
 const (
-	shortDoor   = "ovs"
-	managedDoor = "ovsnet"
+	shortDoor   = driver.ShortDoor
+	managedDoor = driver.ManagedDoor
 )
 
 // door is one socket that Docker calls.
