@@ -12,7 +12,12 @@ func Announcement(p Port) ([]byte, []Action) {
 	frame = append(frame, 0, 1, 8, 0, 6, 4, 0, 3) // Ethernet, IPv4, their lengths, request reverse
 	frame = append(append(frame, p.MAC...), 0, 0, 0, 0)
 	frame = append(append(frame, p.MAC...), 0, 0, 0, 0)
-	return append(frame, make([]byte, minFrame-len(frame))...), append(p.marks(), Group{GroupID(p.Network.Tag, FloodPeers)})
+	var actions []Action
+	if p.Marked() {
+		actions = append(actions, setRegs(flagged(RegSrcIsolated, p.Isolated), flagged(RegSrcPromisc, p.Promiscuous)))
+		actions = append(actions, mark()...)
+	}
+	return append(frame, make([]byte, minFrame-len(frame))...), append(actions, Group{GroupID(p.Network.Tag, FloodPeers)})
 }
 
 // minFrame is the length of the shortest frame of Ethernet, without its checksum (IEEE 802.3, section 3.2.7).

@@ -268,20 +268,15 @@ func CompilePort(p Port) (Compiled, error) {
 	case len(p.MAC) != 6 || p.MAC[0]&1 == 1 || [6]byte(p.MAC) == [6]byte{}:
 		return c, fmt.Errorf("MAC %q: must be a unicast MAC of 6 bytes", p.MAC)
 	}
-	if p.Isolated && p.Network.Tunnel != nil && !p.Network.Tunnel.GBP {
-		return c, fmt.Errorf("isolated port: %w", ErrNoPolicy)
-	}
 	n := p.Network.Tag
 	add := func(r Row, m Match, actions ...Action) { c.Flows = append(c.Flows, r.flow(p.Number, m, actions...)) }
 	in := U(FieldInPort, uint64(p.Number))
 
 	source := setRegs(reg(RegNetwork, uint64(n)), reg(RegSource, uint64(KindContainer)),
 		flagged(RegSrcIsolated, p.Isolated), flagged(RegSrcPromisc, p.Promiscuous))
-	classify := append([]Action{source}, p.says()...)
+	classify := []Action{source, Goto{TableResolve}}
 	if !p.Unguarded {
-		classify = append(append(classify, p.setMAC()...), Goto{TableGuard})
-	} else {
-		classify = append(classify, Goto{TableResolve})
+		classify = append(append([]Action{source}, p.setMAC()...), Goto{TableGuard})
 	}
 	add(rowContainer, NewMatch(in), classify...)
 	if p.BroadcastRate > 0 {

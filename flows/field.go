@@ -35,7 +35,6 @@ const (
 	FieldTunDst              // outer IPv4 destination
 	FieldTunIPv6Src          // outer IPv6 source
 	FieldTunIPv6Dst          // outer IPv6 destination
-	FieldTunGBPID            // group policy id of VXLAN-GBP, 16 bits
 	FieldEthDst              // Ethernet destination
 	FieldEthSrc              // Ethernet source
 	FieldEthType             // Ethernet type
@@ -157,7 +156,6 @@ func buildFieldTable() [numFields]fieldInfo {
 		FieldTunDst:        {"tun_dst", "tun_dst", "NXM_NX_TUN_IPV4_DST", 4, 32, kindIPv4, true, needNothing},
 		FieldTunIPv6Src:    {"tun_ipv6_src", "tun_ipv6_src", "NXM_NX_TUN_IPV6_SRC", 16, 128, kindIPv6, true, needNothing},
 		FieldTunIPv6Dst:    {"tun_ipv6_dst", "tun_ipv6_dst", "NXM_NX_TUN_IPV6_DST", 16, 128, kindIPv6, true, needNothing},
-		FieldTunGBPID:      {"tun_gbp_id", "tun_gbp_id", "NXM_NX_TUN_GBP_ID", 2, 16, kindDecimal, true, needNothing},
 		FieldEthDst:        {"eth_dst", "dl_dst", "NXM_OF_ETH_DST", 6, 48, kindMAC, true, needNothing},
 		FieldEthSrc:        {"eth_src", "dl_src", "NXM_OF_ETH_SRC", 6, 48, kindMAC, true, needNothing},
 		FieldEthType:       {"eth_type", "dl_type", "NXM_OF_ETH_TYPE", 2, 16, kindHex, false, needNothing},

@@ -8,9 +8,6 @@ import (
 	"net/netip"
 )
 
-// ErrNoPolicy marks what needs to know on the other host who a frame is from, over a tunnel that cannot say it.
-var ErrNoPolicy = errors.New("the tunnel does not tell isolated and promiscuous ports apart; use ovs.tunnel.type=vxlan, or leave isolation off")
-
 // Tunnel is what makes a network an overlay: the bridge's port to all of its peers. The port takes the peer from the flow
 // (remote_ip=flow) and has the network's VNI as its key, so that frames of other VNIs do not come in by it.
 type Tunnel struct {
@@ -20,19 +17,7 @@ type Tunnel struct {
 	Limit uint32
 	// Idle is after how many seconds a MAC that has sent nothing is forgotten; at least 1.
 	Idle uint16
-	// GBP says that the tunnel has VXLAN's group policy extension (exts=gbp of ovs-vswitchd.conf.db(5)). In the policy id
-	// the sending host says whether a frame comes from an isolated (1) or a promiscuous (2) port, which the receiving one
-	// goes by. Without it a network cannot have inter-container communication off, nor isolated ports (ErrNoPolicy).
-	GBP bool
 }
-
-// The bits of the group policy id, in the order in which RegSrcIsolated and RegSrcPromisc follow each other, and
-// RegDstIsolated and RegDstPromisc.
-const (
-	gbpIsolated    = 1
-	gbpPromiscuous = 2
-	gbpBits        = 2
-)
 
 func (t Tunnel) validate() error {
 	switch {
@@ -44,34 +29,6 @@ func (t Tunnel) validate() error {
 	return nil
 }
 
-// policy is the group policy id of the port's frames.
-func (p Port) policy() uint64 {
-	var id uint64
-	if p.Isolated {
-		id |= gbpIsolated
-	}
-	if p.Promiscuous {
-		id |= gbpPromiscuous
-	}
-	return id
-}
-
-// marks writes the group policy id, where the network's tunnel has one.
-func (p Port) marks() []Action {
-	if p.Network.Tunnel == nil || !p.Network.Tunnel.GBP {
-		return nil
-	}
-	return []Action{SetField{U(FieldTunGBPID, p.policy())}}
-}
-
-// says is marks for a frame of the port's own, which has none yet.
-func (p Port) says() []Action {
-	if p.policy() == 0 {
-		return nil
-	}
-	return p.marks()
-}
-
 // compileArrival gives the rows of tunnels that are the same for every network.
 func compileArrival(add emit) {
 	add(rowGroupSource, NewMatch(MACMask(FieldEthSrc, multicastMAC, multicastMAC)))
@@ -80,7 +37,7 @@ func compileArrival(add emit) {
 	add(rowSpreadMiss, nil)
 }
 
-// overlay gives the rows of a network that goes on behind peers, which compilePeer gives.
+// overlay gives the rows of a network that goes on behind peers, which CompilePeer gives.
 //
 // Broadcast reaches a host once and is not sent on (split horizon): only what a container says goes to the peers. The
 // gateway is every host's own: what it says stays here, and the LOCAL port is in no flood group, so that only containers
@@ -89,11 +46,8 @@ func (n Network) overlay(c *Compiled, add emit) error {
 	if err := n.Tunnel.validate(); err != nil {
 		return err
 	}
-	switch {
-	case n.McastSnooping:
-		return errors.New("multicast snooping: not on an overlay; leave ovs.bridge.mcast_snooping off")
-	case !n.ICC && !n.Tunnel.GBP:
-		return fmt.Errorf("inter-container communication off: %w", ErrNoPolicy)
+	if n.McastSnooping {
+		return errors.New("multicast snooping: not on an overlay, whose peers it would not know of; turn it off")
 	}
 	net := reg(RegNetwork, uint64(n.Tag))
 	c.Groups = append(c.Groups, GroupDesc{ID: GroupID(n.Tag, FloodPeers), Type: GroupAll})
@@ -114,14 +68,7 @@ func (n Network) overlay(c *Compiled, add emit) error {
 	resolvePrivate(add, regs(net, tunnel, reg(RegSrcIsolated, 1), flagged(RegSrcPromisc, false)))
 
 	add(rowElsewhere, NewMatch(regs(net, container)), Resubmit{Table: TableRemote}, Goto{TableSpread})
-	add(rowToPeer, NewMatch(regs(net, reg(RegTarget, uint64(KindTunnel)))), Goto{TableAdmit})
-	peers := Group{GroupID(n.Tag, FloodPeers)}
-	add(rowToPeers, NewMatch(regs(net, container), toMany()), peers)
-	unknown := []Action{peers}
-	if n.Unguarded {
-		unknown = append(unknown, Group{GroupID(n.Tag, FloodUnguarded)})
-	}
-	add(rowUnknownPeers, NewMatch(regs(net, container)), unknown...)
+	n.spread(add)
 	return nil
 }
 

@@ -33,10 +33,8 @@ func CompilePeer(p Peer) (Compiled, error) {
 	from := tunnelFrom(t, p.Addr)
 	// The switch answers questions for endpoints of this host where they came from.
 	classify := []Action{setRegs(reg(RegNetwork, uint64(n)), reg(RegSource, uint64(KindTunnel))), tunnelTo(p.Addr)}
-	if t.GBP {
-		classify = append(classify, Copy{Src: FieldTunGBPID, Dst: RegSrcIsolated.Field, DstOfs: RegSrcIsolated.Ofs, Bits: gbpBits})
-	}
-	add(rowPeer, with(from), append(classify, Goto{TableArrive})...)
+	add(rowPeer, with(from), append(classify[:2:2], Goto{TableArrive})...)
+	add(rowPeerMarked, with(from, isTagged()), append(append(classify[:2:2], unmark()...), Goto{TableArrive})...)
 	add(rowLearn, with(from), p.learn(t), Goto{TableResolve})
 	c.Members = append(c.Members, Member{Group: GroupID(n, FloodPeers),
 		Bucket: Bucket{ID: uint32(p.ID), Actions: []Action{tunnelTo(p.Addr), Output{uint32(t.Port)}}}})
@@ -72,14 +70,11 @@ func (p Peer) learn(t Tunnel) Learn {
 			learnReg(LearnMatch, tag), LearnMatchField(FieldEthDst, FieldEthSrc),
 			LearnLoadField(FieldTunDst, FieldTunSrc), learnReg(LearnLoad, reg(RegTarget, uint64(KindTunnel))),
 			learnReg(LearnLoad, reg(RegOutput, uint64(t.Port))),
+			{Kind: LearnLoad, Src: RegSrcIsolated.Field, SrcOfs: RegSrcIsolated.Ofs, Dst: RegDstIsolated.Field, DstOfs: RegDstIsolated.Ofs, Bits: markBits},
 		},
 	}
 	if p.Addr.Is6() {
 		l.Specs[2] = LearnLoadField(FieldTunIPv6Dst, FieldTunIPv6Src)
-	}
-	if t.GBP {
-		l.Specs = append(l.Specs, LearnSpec{Kind: LearnLoad, Src: RegSrcIsolated.Field, SrcOfs: RegSrcIsolated.Ofs,
-			Dst: RegDstIsolated.Field, DstOfs: RegDstIsolated.Ofs, Bits: gbpBits})
 	}
 	return l
 }
@@ -134,7 +129,7 @@ func CompileNeighbour(nb Neighbour) (Compiled, error) {
 		add(rowDefendNeighbour, with(probe, container), denial...)
 		add(rowAnswerNeighbour, with(asks(a), container), answer(a, nb.MAC, naSolicited|naOverride)...)
 		if a.Is6() {
-			add(rowProbeNeighbour, with(asks(a), container, withoutSource()), append(append([]Action(nil), to...), Goto{TableAdmit})...)
+			add(rowProbeNeighbour, with(asks(a), container, withoutSource()), append(to[:len(to):len(to)], Goto{TableSpread})...)
 		}
 	}
 	return c, nil

@@ -48,7 +48,7 @@ var tables = []Table{
 	{TableSpeech, "speech", "containers: ARP and ND about themselves, no router or DHCP server messages", "to address", []uint8{TableAddress, TableResolve}},
 	{TableAddress, "address", "containers: own IPv4 and IPv6 source addresses", "drop", []uint8{TableResolve}},
 	{TableArrive, "arrive", "tunnels: nothing of the gateway's; which peer a MAC is behind is learned into remote", "drop", []uint8{TableResolve}},
-	{TableResolve, "resolve", "ARP and neighbour solicitations answered when the answer is known", "to policy", []uint8{TableReply, TablePolicy, TableAdmit}},
+	{TableResolve, "resolve", "ARP and neighbour solicitations answered when the answer is known", "to policy", []uint8{TableReply, TablePolicy, TableSpread, TableAdmit}},
 	{TableReply, "reply", "the target option of a neighbour advertisement that resolve made", "drop", nil},
 	{TablePolicy, "policy", "stateful rules", "to forward", []uint8{TableForward}},
 	{TableForward, "forward", "destination MAC to port or gateway; broadcast and multicast to a flood group", "drop", []uint8{TableRemote, TableSpread, TableAdmit}},

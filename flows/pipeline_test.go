@@ -99,7 +99,7 @@ func stories() []story {
 	overlay := dual
 	overlay.Tunnel = &Tunnel{Port: 32767, Limit: 1024, Idle: 300}
 	policy := v4
-	policy.Tunnel = &Tunnel{Port: 32767, Limit: 1024, Idle: 300, GBP: true}
+	policy.Tunnel = &Tunnel{Port: 32767, Limit: 1024, Idle: 300}
 	policy.ICC, policy.Unguarded = false, true
 	port := func(n Network, num uint16, more func(*Port), as ...string) Port {
 		p := Port{Network: n, Number: num, MAC: portMAC(byte(num)), Addrs: addrs(as...)}

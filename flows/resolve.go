@@ -100,9 +100,12 @@ func (p Port) resolve(add emit, in FieldMatch) {
 	net := regs(reg(RegNetwork, uint64(p.Network.Tag)))
 	for _, a := range p.addrs() {
 		add(rowResolveOwn, with(asks(a), in), Goto{TablePolicy})
+		if p.Marked() {
+			add(rowResolveMarked, with(asks(a), regs(reg(RegNetwork, uint64(p.Network.Tag)), reg(RegSource, uint64(KindTunnel)))), Goto{TablePolicy})
+		}
 		probe, denial := defend(a, p.MAC, naOverride)
-		add(rowDefend, with(probe, net), append(p.marks(), denial...)...)
-		add(rowAnswer, with(asks(a), net), append(p.marks(), answer(a, p.MAC, naSolicited|naOverride)...)...)
+		add(rowDefend, with(probe, net), denial...)
+		add(rowAnswer, with(asks(a), net), answer(a, p.MAC, naSolicited|naOverride)...)
 		if a.Is6() {
 			add(rowProbe, with(asks(a), net, withoutSource()), p.toPort(), setOutput(uint32(p.Number)), Goto{TableAdmit})
 		}

@@ -22,6 +22,7 @@ var (
 	rowUnknown   = Row{4, TableClassify, 0, "unknown-port", "unknown-port", "a port that is not ours"}
 
 	rowPeer        = Row{5, TableClassify, 100, "peer", "", "a tunnel's frame from a known peer"}
+	rowPeerMarked  = Row{7, TableClassify, 105, "peer-marked", "", "a tunnel's frame whose VLAN tag says what kind of port it is from"}
 	rowUnknownPeer = Row{6, TableClassify, 50, "unknown-peer", "unknown-peer", "a tunnel's frame from anybody else"}
 
 	rowTagged             = Row{11, TableGuard, 990, "tagged", "tagged", "a VLAN tag from an access port"}
@@ -66,6 +67,7 @@ var (
 
 	rowResolveOwn      = Row{50, TableResolve, 130, "resolve-own", "", "who asks for an own address is probing for duplicates: not answered"}
 	rowDefend          = Row{59, TableResolve, 125, "defend", "", "a probe for duplicates of an address in use is answered here; the owner does not see it"}
+	rowResolveMarked   = Row{48, TableResolve, 126, "resolve-marked", "", "who asks from another host for a port that marks its frames is answered by the port"}
 	rowAnswerGateway   = Row{51, TableResolve, 120, "answer-gateway", "", "ARP and ND for the gateway, answered here"}
 	rowProbeGateway    = Row{52, TableResolve, 121, "probe-gateway", "", "a solicitation without source option goes to the gateway alone"}
 	rowResolvePrivate  = Row{53, TableResolve, 110, "resolve-private", "", "isolated ports, and all with inter-container off, are told of the gateway alone"}
@@ -101,6 +103,10 @@ var (
 	rowRemoteMiss = Row{67, TableRemote, 0, "remote-miss", "", "a MAC of which nothing is known"}
 
 	rowGatewayStays = Row{68, TableSpread, 300, "gateway-stays", "gateway-stays", "from or about the gateway: does not leave the host"}
+	rowTaggedStays  = Row{84, TableSpread, 290, "tagged-stays", "tagged-stays", "a VLAN tag, which a port without port security may send, but only on this host"}
+	rowMarkToPeer   = Row{85, TableSpread, 210, "mark-to-peer", "", "to-peer, from an isolated or promiscuous port: a VLAN tag tells the other host"}
+	rowMarkToPeers  = Row{89, TableSpread, 110, "mark-to-peers", "", "to-peers, likewise"}
+	rowMarkUnknown  = Row{92, TableSpread, 95, "mark-unknown", "", "unknown-to-peers, likewise"}
 	rowToPeer       = Row{69, TableSpread, 200, "to-peer", "", "the one peer that remote found"}
 	rowToPeers      = Row{86, TableSpread, 100, "to-peers", "", "broadcast and multicast, to every peer"}
 	rowUnknownPeers = Row{88, TableSpread, 90, "unknown-to-peers", "", "an unknown MAC, to every peer and to the ports without port security"}
@@ -118,7 +124,7 @@ var (
 // Rows returns every row of the pipeline, in the order of their numbers.
 func Rows() []Row {
 	return []Row{
-		rowStorm, rowContainer, rowGateway, rowPeer, rowUnknownPeer, rowUnknown,
+		rowStorm, rowContainer, rowGateway, rowPeer, rowUnknownPeer, rowPeerMarked, rowUnknown,
 		rowTagged, rowOtherMAC, rowLinkPayload, rowLinkControlAllowed, rowLinkControl, rowOwnMAC, rowEthertype, rowGuardMiss,
 		rowSpoofedMAC, rowSpoofedMiss,
 		rowServiceAllowed, rowHiddenHeader, rowNDFragment, rowNDMalformed, rowRogueRA, rowRogueRedirect, rowRogueDHCP,
@@ -126,10 +132,10 @@ func Rows() []Row {
 		rowOwnAddress, rowDHCPClient, rowUnspecified, rowSpoofedIP, rowAddressMiss,
 		rowGroupSource, rowRemoteGateway, rowNeighbourFrame, rowSpoofedNeighbour, rowLearn, rowArriveMiss,
 		rowResolveOwn, rowDefend, rowAnswerGateway, rowProbeGateway, rowResolvePrivate, rowAnswer, rowProbe,
-		rowDefendNeighbour, rowProbeNeighbour, rowAnswerNeighbour, rowResolveMiss, rowAdvertise, rowReplyMiss,
+		rowDefendNeighbour, rowProbeNeighbour, rowAnswerNeighbour, rowResolveMarked, rowResolveMiss, rowAdvertise, rowReplyMiss,
 		rowRouted, rowPolicyMiss,
 		rowToGateway, rowToPort, rowMembership, rowLinkGroup, rowSnoop, rowFloodPromisc, rowFloodGateway, rowFloodNoICC, rowFloodOpen, rowFlood, rowElsewhere, rowUnknownMAC, rowForwardMiss,
-		rowNeighbour, rowLearned, rowRemoteMiss, rowGatewayStays, rowToPeer, rowToPeers, rowUnknownPeers, rowSpreadMiss,
+		rowNeighbour, rowLearned, rowRemoteMiss, rowGatewayStays, rowToPeer, rowToPeers, rowUnknownPeers, rowTaggedStays, rowMarkToPeer, rowMarkToPeers, rowMarkUnknown, rowSpreadMiss,
 		rowAdmitPromisc, rowIsolated, rowICC, rowAdmitMiss,
 		rowNoOutput, rowOutput,
 	}

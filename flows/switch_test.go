@@ -40,7 +40,7 @@ func newBridge(tb testing.TB, sw *ovstest.Switch, name string, n int) *bridge {
 	var args []string
 	for i := 1; i <= n; i++ {
 		port := fmt.Sprintf("%s-%d", name, i)
-		args = append(args, "--", "add-port", name, port, "--", "set", "Interface", port, fmt.Sprintf("ofport_request=%d", i))
+		args = append(args, "--", "add-port", name, port, "--", "set", "Interface", port, "type=dummy", fmt.Sprintf("ofport_request=%d", i))
 	}
 	for table, fields := range flows.Prefixes() {
 		id := fmt.Sprintf("@t%d", table)
@@ -131,7 +131,7 @@ var (
 
 // trace asks the switch what it does with a frame from a port.
 func (b *bridge) trace(in uint32, frame []byte) (decision, error) {
-	text, err := b.control.call("ofproto/trace", b.name, fmt.Sprintf("in_port=%d", in), hex.EncodeToString(frame))
+	text, err := b.control.call("ofproto/trace", b.name, from(in), hex.EncodeToString(frame))
 	if err != nil {
 		return decision{}, err
 	}
@@ -173,9 +173,23 @@ func (b *bridge) trace(in uint32, frame []byte) (decision, error) {
 	return d, nil
 }
 
+// tunnelPush is the encapsulation for a peer, which then leaves by the underlay's one port.
+var tunnelPush = regexp.MustCompile(`(?:clone\()?tnl_push\(tnl_port\(\d+\),header\(size=\d+,type=4,eth\([^)]*\),(?:ipv4\(src=[^,]*,dst=([^,]*),[^)]*\)|ipv6\(src=[^,]*,dst=([^,]*),[^)]*\)),udp\([^)]*\),vxlan\([^)]*\)\),out_port\(\d+\)\),\d+\)?`)
+
 // outputs reads the ports from datapath actions.
 func (b *bridge) outputs(in uint32, actions string) ([]uint32, error) {
 	var out []uint32
+	for _, m := range tunnelPush.FindAllStringSubmatch(actions, -1) {
+		peer, err := behindVTEP(m[1] + m[2])
+		if err != nil {
+			return nil, err
+		}
+		if peer == in {
+			peer = inPort
+		}
+		out = append(out, peer)
+	}
+	actions = tunnelPush.ReplaceAllString(actions, "")
 	for _, a := range strings.Split(setAction.ReplaceAllString(actions, ""), ",") {
 		if a == "" || a == "drop" {
 			continue

@@ -17,7 +17,7 @@ var matchText = func() []Field {
 	for f := FieldReg0; f <= FieldReg15; f++ {
 		order = append(order, f)
 	}
-	return append(order, FieldTunID, FieldTunSrc, FieldTunDst, FieldTunIPv6Src, FieldTunIPv6Dst, FieldTunGBPID,
+	return append(order, FieldTunID, FieldTunSrc, FieldTunDst, FieldTunIPv6Src, FieldTunIPv6Dst,
 		FieldMetadata, FieldInPort, FieldVLANTCI, FieldVLANVID, FieldVLANPCP,
 		FieldEthSrc, FieldEthDst, FieldEthType,
 		FieldIPv4Src, FieldIPv4Dst, FieldIPv6Src, FieldIPv6Dst, FieldIPv6Label,

@@ -18,6 +18,8 @@ import (
 type house struct {
 	nets  []flows.Network
 	ports []flows.Port
+	peers []flows.Peer
+	given []flows.Neighbour
 }
 
 func (h house) compile(tb testing.TB) flows.Compiled {
@@ -32,6 +34,20 @@ func (h house) compile(tb testing.TB) flows.Compiled {
 	}
 	for _, p := range h.ports {
 		c, err := flows.CompilePort(p)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		parts = append(parts, c)
+	}
+	for _, p := range h.peers {
+		c, err := flows.CompilePeer(p)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		parts = append(parts, c)
+	}
+	for _, n := range h.given {
+		c, err := flows.CompileNeighbour(n)
 		if err != nil {
 			tb.Fatal(err)
 		}

@@ -35,8 +35,6 @@ func everyFlow() []flows.Flow {
 			set(u(flows.FieldTunID, 7)), set(flows.Addr(flows.FieldTunSrc, addr("1.2.3.4"))), set(flows.Addr(flows.FieldTunDst, addr("1.2.3.4"))), out,
 		}},
 		{Match: match(flows.Addr(flows.FieldTunIPv6Src, addr("fd00::1")), flows.Prefix(flows.FieldTunIPv6Dst, netip.MustParsePrefix("fd00::/64"))), Actions: []flows.Action{set(flows.Addr(flows.FieldTunIPv6Dst, addr("fd00::2"))), out}},
-		{Match: match(u(flows.FieldTunGBPID, 3)), Actions: []flows.Action{set(u(flows.FieldTunGBPID, 2)), flows.Copy{Src: flows.FieldTunGBPID, Dst: flows.FieldReg0, DstOfs: 19, Bits: 2}, out}},
-		{Match: match(m(flows.FieldTunGBPID, 1, 3)), Actions: []flows.Action{set(m(flows.FieldTunGBPID, 0, 1)), out}},
 		{Match: match(flows.MAC(flows.FieldEthSrc, mac("00:00:00:00:00:01")), flows.MACMask(flows.FieldEthDst, mac("01:00:00:00:00:00"), mac("01:00:00:00:00:00"))), Actions: []flows.Action{
 			flows.CopyField(flows.FieldEthSrc, flows.FieldEthDst), set(flows.MAC(flows.FieldEthSrc, mac("02:00:00:00:00:01"))), flows.Output{Port: flows.PortInPort},
 		}},

@@ -56,7 +56,7 @@ priority=13,in_port=1,actions=learn(table=3,fin_idle_timeout=5,result_dst=NXM_NX
 priority=14,in_port=1,actions=set_field:0x5->tun_gbp_id,move:NXM_NX_XXREG0[]->NXM_NX_XXREG1[]
 priority=15,in_port=1,actions=conjunction(1,1/2)
 priority=16,conj_id=1,actions=drop
-priority=17,tun_gbp_flags=5,actions=drop
+priority=17,tun_gbp_id=5,actions=drop
 priority=18,mpls,mpls_label=5,actions=drop
 priority=19,tun_flags=+oam,actions=drop
 priority=20,tcp,in_port=1,actions=fin_timeout(idle_timeout=3),set_field:0x1234->xreg0

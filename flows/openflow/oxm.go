@@ -73,8 +73,7 @@ func buildHeaders() (t [flows.NumFields]oxm) {
 	}
 	for f, field := range map[flows.Field]uint32{
 		flows.FieldIPFrag: 26, flows.FieldIPTTL: 29, flows.FieldTunSrc: 31, flows.FieldTunDst: 32, flows.FieldPktMark: 33,
-		flows.FieldTunGBPID: 38,
-		flows.FieldCTState:  105, flows.FieldCTZone: 106, flows.FieldCTMark: 107, flows.FieldCTLabel: 108,
+		flows.FieldCTState: 105, flows.FieldCTZone: 106, flows.FieldCTMark: 107, flows.FieldCTLabel: 108,
 		flows.FieldTunIPv6Src: 109, flows.FieldTunIPv6Dst: 110,
 	} {
 		set(f, classNXM1, field)

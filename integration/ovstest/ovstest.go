@@ -31,6 +31,9 @@ type Options struct {
 	// it with real devices instead of dummies; only datapath_type=netdev is sure
 	// to work. Root only.
 	NetNS string
+	// Tunnels makes tunnels real ones, over the userspace datapath's own
+	// encapsulation, beside dummy devices: these then need type=dummy.
+	Tunnels bool
 	// NoVSwitchd leaves ovs-vswitchd out until StartVSwitchd.
 	NoVSwitchd bool
 }
@@ -43,6 +46,7 @@ type Switch struct {
 	DB string
 
 	db, vswitchd process
+	datapath     string // of bridges; empty: system
 }
 
 // Start starts a dummy switch and waits until it works.
@@ -106,9 +110,15 @@ func newSwitch(dir string, o Options) *Switch {
 		args: []string{"ovs-vswitchd", s.DB, "--unixctl=" + filepath.Join(dir, "ovs-vswitchd.ctl")},
 	}
 	if o.NetNS == "" {
-		s.vswitchd.args = append(s.vswitchd.args, "--enable-dummy=override", "--disable-system", "--disable-system-route")
+		dummies := "--enable-dummy=override"
+		if o.Tunnels {
+			dummies = "--enable-dummy"
+			s.datapath = "dummy"
+		}
+		s.vswitchd.args = append(s.vswitchd.args, dummies, "--disable-system", "--disable-system-route")
 	} else {
 		s.vswitchd.args = append([]string{"nsenter", "--net=" + o.NetNS}, s.vswitchd.args...)
+		s.datapath = "netdev"
 	}
 	return s
 }
@@ -230,8 +240,8 @@ func (s *Switch) Trace(tb testing.TB, bridge, flow string) string {
 func (s *Switch) AddBridge(tb testing.TB, name string) {
 	tb.Helper()
 	args := []string{"add-br", name, "--", "set", "Bridge", name, "fail_mode=secure"}
-	if s.vswitchd.args[0] == "nsenter" {
-		args = append(args, "datapath_type=netdev")
+	if s.datapath != "" {
+		args = append(args, "datapath_type="+s.datapath)
 	}
 	s.Ctl(tb, args...)
 }
