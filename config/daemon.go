@@ -23,7 +23,7 @@ type Daemon struct {
 	SocketGroup string `mapstructure:"socket_group"`
 	// PluginSocket is the door of the managed plugin; empty outside of one.
 	PluginSocket string `mapstructure:"plugin_socket"`
-	// StateDir is the folder of the journal.
+	// StateDir is the folder of the journals of all owners; OwnState is one's own.
 	StateDir string `mapstructure:"state_dir"`
 	// Scope is what the managed plugin's door answers to GetCapabilities: "local" or "global". The other door is
 	// always local.
@@ -33,7 +33,7 @@ type Daemon struct {
 	// MTU is the largest packet, in bytes, on networks that do not choose.
 	MTU int `mapstructure:"mtu"`
 	// Owner is the mark in external_ids by which rows of the database are ours. Two daemons on one Open vSwitch
-	// need two.
+	// need two, and then have sockets and state of their own.
 	Owner string `mapstructure:"owner"`
 	// ProcSys is where the host's /proc/sys can be written.
 	ProcSys string `mapstructure:"proc_sys"`
@@ -76,6 +76,8 @@ func (d *Daemon) fill() {
 	if path, ok := strings.CutPrefix(d.OVSDB, unixPrefix); ok && d.OVSRunDir == "" {
 		d.OVSRunDir = filepath.Dir(path)
 	}
+	d.Socket = strings.ReplaceAll(d.Socket, driverWord, d.ShortDriver())
+	d.StatusSocket = strings.ReplaceAll(d.StatusSocket, ownerWord, d.Owner)
 	var peers []string
 	for _, p := range d.Peers {
 		if p = strings.TrimSpace(p); p != "" {
@@ -83,6 +85,32 @@ func (d *Daemon) fill() {
 		}
 	}
 	d.Peers = peers
+}
+
+// DefaultOwner is the owner of an installation that is the only one on its host.
+const DefaultOwner = "ovsnet"
+
+// Words in paths of sockets, so that installations with different owners have different ones.
+const (
+	driverWord = "{driver}"
+	ownerWord  = "{owner}"
+)
+
+// ShortDriver is the name of the driver that Docker finds by its socket: ovs, or the owner's where that is not the
+// default.
+func (d Daemon) ShortDriver() string {
+	if d.Owner == DefaultOwner {
+		return "ovs"
+	}
+	return d.Owner
+}
+
+// OwnState is the owner's part of StateDir: all of it for the default owner, a folder in it for others.
+func (d Daemon) OwnState() string {
+	if d.Owner == DefaultOwner {
+		return d.StateDir
+	}
+	return filepath.Join(d.StateDir, "owner-"+d.Owner)
 }
 
 // Validate holds every setting to what it may be, and the settings against each other. Every error is a

@@ -86,8 +86,8 @@ var daemonTable = []setting{
 		},
 	},
 	{
-		Option: Option{Key: "socket", Type: "path | none", Doc: "The door that Docker finds as --driver ovs; the file's name without .sock is the driver's name. none: that door stays shut."},
-		field:  func(d *Daemon) any { return &d.Socket }, value: "/run/docker/plugins/ovs.sock", socket: true,
+		Option: Option{Key: "socket", Type: "path | none", Doc: "The door that Docker finds as --driver ovs; the file's name without .sock is the driver's name. {driver} stands for ovs, and for the owner where that is not ovsnet. none: that door stays shut."},
+		field:  func(d *Daemon) any { return &d.Socket }, value: "/run/docker/plugins/{driver}.sock", socket: true,
 		check: func(d *Daemon) error { return checkSocket(d.Socket) },
 	},
 	{
@@ -101,7 +101,7 @@ var daemonTable = []setting{
 		check: func(d *Daemon) error { return checkSocket(d.PluginSocket) },
 	},
 	{
-		Option: Option{Key: "state_dir", Type: "path", Doc: "Folder of the journal: one small file per network. It must outlive reboots."},
+		Option: Option{Key: "state_dir", Type: "path", Doc: "Folder of the journal: one small file per network. It must outlive reboots. Each owner but ovsnet has a folder of its own in it."},
 		field:  func(d *Daemon) any { return &d.StateDir }, value: "/var/lib/ovsnet",
 		check: func(d *Daemon) error { return checkPath(d.StateDir) },
 	},
@@ -123,7 +123,7 @@ var daemonTable = []setting{
 		check: func(d *Daemon) error { return checkMTU(d.MTU) },
 	},
 	{
-		Option: Option{Key: "owner", Type: "name", Doc: "The mark in external_ids by which bridges and ports are ovsnet's. Two daemons on one Open vSwitch need two."},
+		Option: Option{Key: "owner", Type: "name", Doc: "The mark in external_ids by which bridges and ports are ovsnet's. Two daemons on one Open vSwitch need two: neither touches the other's rows, links and firewall tables, and sockets and state are apart."},
 		field:  func(d *Daemon) any { return &d.Owner }, value: "ovsnet",
 		check: func(d *Daemon) error { return checkNameBytes(d.Owner, maxOwner) },
 	},
@@ -153,8 +153,8 @@ var daemonTable = []setting{
 		check: func(d *Daemon) error { return checkDuration(d.VerbTimeout, time.Second, 10*time.Minute) },
 	},
 	{
-		Option: Option{Key: "status_socket", Type: "path | none", Doc: "Where ovsnet status asks the daemon. none: nowhere."},
-		field:  func(d *Daemon) any { return &d.StatusSocket }, value: "/run/ovsnet/ovsnet.sock", socket: true,
+		Option: Option{Key: "status_socket", Type: "path | none", Doc: "Where ovsnet status asks the daemon. {owner} stands for the owner. none: nowhere."},
+		field:  func(d *Daemon) any { return &d.StatusSocket }, value: "/run/ovsnet/{owner}.sock", socket: true,
 		check: func(d *Daemon) error { return checkSocket(d.StatusSocket) },
 	},
 	{

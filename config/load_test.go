@@ -253,11 +253,34 @@ func TestLoadLayersProperty(t *testing.T) {
 				give("owner", map[bool]string{true: `"` + want.Owner + `"`, false: want.Owner}[layer == 0])
 			}
 		}
+		want.Socket, want.StatusSocket = "/run/docker/plugins/"+want.ShortDriver()+".sock", "/run/ovsnet/"+want.Owner+".sock"
 		got, err := Load(Source{File: write(t, dir, strings.Join(file, "\n")), Environ: env, Flags: flags(t, args...)})
 		if err != nil || !cmp.Equal(got, want) {
 			t.Fatalf("%v\n%s", err, cmp.Diff(want, got))
 		}
 	})
+}
+
+// TestOwnersAreApart: two owners with the same settings share neither socket nor state; paths that are given stand.
+func TestOwnersAreApart(t *testing.T) {
+	t.Parallel()
+	load := func(args ...string) Daemon {
+		d, err := Load(Source{File: write(t, t.TempDir(), ""), Flags: flags(t, args...)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	one, two := load(), load("--owner=two")
+	if one.Socket != "/run/docker/plugins/ovs.sock" || one.StatusSocket != "/run/ovsnet/ovsnet.sock" || one.OwnState() != "/var/lib/ovsnet" {
+		t.Errorf("the only one: %+v", one)
+	}
+	if two.Socket != "/run/docker/plugins/two.sock" || two.StatusSocket != "/run/ovsnet/two.sock" || two.OwnState() != "/var/lib/ovsnet/owner-two" {
+		t.Errorf("the second: %+v", two)
+	}
+	if given := load("--owner=two", "--socket=/run/docker/plugins/ovs.sock", "--status-socket=none"); given.Socket != one.Socket || given.StatusSocket != "" {
+		t.Errorf("given: %+v", given)
+	}
 }
 
 // TestNearestProperty: a known key with one byte lost, doubled or swapped is told from all the others.

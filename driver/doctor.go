@@ -102,7 +102,7 @@ func (x *examination) privileges() {
 // stateDir looks whether the journal can be kept.
 func (x *examination) stateDir() {
 	const topic = "state folder"
-	dir := x.cfg.StateDir
+	dir := x.cfg.OwnState()
 	fi, err := os.Stat(dir)
 	switch {
 	case os.IsNotExist(err):

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -57,12 +58,13 @@ func New(ctx context.Context, o Options) (*Driver, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	j, err := openJournal(o.Config.StateDir)
+	j, err := openJournal(o.Config.OwnState())
 	if err != nil {
 		return nil, err
 	}
 	links, err := link.Open(link.Options{ProcSys: o.Config.ProcSys})
 	if err != nil {
+		j.release()
 		return nil, fmt.Errorf("netlink: %w", err)
 	}
 	d := &Driver{
@@ -110,7 +112,11 @@ func (d *Driver) Run(ctx context.Context) error {
 	if d.fw != nil {
 		err = errors.Join(err, d.fw.Close())
 	}
+	if bad := d.forgetNames(); bad != nil {
+		d.log.Warn("what peers' names stood for is left", "err", bad)
+	}
 	d.journal.close()
+	_ = os.Remove(d.cfg.StateDir) // that of all owners; fails, as it should, where something is left
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
 )
 
 // journal keeps the networks, one file each, so that they are known again after a restart: Docker does not repeat them.
@@ -19,6 +20,7 @@ import (
 type journal struct {
 	dir   string
 	ports string
+	lock  *os.File // the folder, held against a second process
 }
 
 const (
@@ -37,7 +39,30 @@ func openJournal(stateDir string) (*journal, error) {
 			return nil, fmt.Errorf("journal: %w; give state_dir a folder that can be written", err)
 		}
 	}
+	var err error
+	if j.lock, err = hold(stateDir); err != nil {
+		return nil, err
+	}
 	return j, nil
+}
+
+// ErrRunning says that another process has the journal.
+var ErrRunning = errors.New("is in use by another ovsnet of the same owner")
+
+// hold takes a folder for this process; the lock goes with the process, however it ends.
+func hold(dir string) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // file descriptors are small
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = fmt.Errorf("%w; stop that one, or give each an owner of its own (owner, OVSNET_OWNER)", ErrRunning)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("journal %s: %w", dir, err), f.Close())
+	}
+	return f, nil
 }
 
 // close removes the folders if nothing is in them, so that nothing remains of an installation without networks.
@@ -45,7 +70,11 @@ func (j *journal) close() {
 	for _, dir := range []string{j.dir, j.ports, filepath.Dir(j.dir)} {
 		_ = os.Remove(dir) // fails, as it should, where something is left
 	}
+	j.release()
 }
+
+// release gives the folder up.
+func (j *journal) release() { _ = j.lock.Close() }
 
 // load reads every network; an entry that can't be read is an error of its own and is left alone.
 func (j *journal) load() ([]record, []error) {

@@ -201,7 +201,7 @@ func (d *Driver) refreshPeers(ctx context.Context) error {
 	names = append(names, p.settings...)
 	found := maps.Clone(p.found)
 	p.mu.Unlock()
-	names = slices.DeleteFunc(names, func(s string) bool { _, err := netip.ParseAddr(s); return err == nil })
+	names = slices.DeleteFunc(names, func(s string) bool { _, bad := netip.ParseAddr(s); return bad == nil })
 	slices.Sort(names)
 	names = slices.Compact(names)
 
@@ -286,7 +286,7 @@ func (p *peers) six() bool {
 // hostAddress says whether an address can be that of another host.
 func hostAddress(a netip.Addr) bool {
 	return a.IsValid() && !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback() &&
-		!(a.Is6() && a.IsLinkLocalUnicast()) && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+		(a.Is4() || !a.IsLinkLocalUnicast()) && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 
 // loadPeers takes back the peers that an earlier run kept, and this host's addresses: without those it might be its own
@@ -302,4 +302,19 @@ func (d *Driver) loadPeers(ctx context.Context) {
 		d.log.Warn("this host's addresses are unknown for now", "err", err)
 	}
 	d.peers.own = set(own)
+}
+
+// forgetNames drops what names stood for where no network is left that would need it at the next start.
+func (d *Driver) forgetNames() error {
+	d.mu.Lock()
+	left := len(d.world.networks)
+	d.mu.Unlock()
+	if left > 0 {
+		return nil
+	}
+	d.peers.mu.Lock()
+	k := d.peers.kept()
+	d.peers.mu.Unlock()
+	k.Names = nil
+	return d.journal.savePeers(k)
 }

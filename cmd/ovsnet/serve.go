@@ -8,7 +8,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"os/signal"
+	"reflect"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
@@ -24,7 +28,8 @@ func (p *program) serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Be the driver, until SIGTERM",
 		Long: `Be the driver: open the sockets that Docker calls, then connect to Open vSwitch and keep bridges, ports, flows
-and links as Docker's networks ask, until SIGTERM. Containers' traffic flows on without it.`,
+and links as Docker's networks ask, until SIGTERM. Containers' traffic flows on without it. SIGHUP reads the settings
+again and takes over the peers; other settings take a restart.`,
 		Args: cobra.NoArgs,
 	}
 	load := p.settings(cmd)
@@ -33,7 +38,7 @@ and links as Docker's networks ask, until SIGTERM. Containers' traffic flows on 
 		if err != nil {
 			return err
 		}
-		return serve(cmd.Context(), cfg, logger(p.stderr, cfg))
+		return serve(cmd.Context(), cfg, logger(p.stderr, cfg), load)
 	}
 	return cmd
 }
@@ -80,7 +85,10 @@ const gcPercent = 50
 
 // serve runs the daemon until ctx ends. It listens before anything else: Docker calls as soon as it sees the socket,
 // and its first calls can wait for Open vSwitch, but not for a socket.
-func serve(ctx context.Context, cfg config.Daemon, log *slog.Logger) error {
+func serve(ctx context.Context, cfg config.Daemon, log *slog.Logger, load func() (config.Daemon, error)) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	// Between bursts of calls there is little to do, so memory is worth more than the collector's time.
 	debug.SetGCPercent(gcPercent)
 	open, err := doors(cfg)
@@ -95,11 +103,39 @@ func serve(ctx context.Context, cfg config.Daemon, log *slog.Logger) error {
 	if err != nil {
 		return errors.Join(err, closeAll(listeners))
 	}
-	return work(ctx, cfg, log, d, open, listeners[len(open):])
+	again := func(ctx context.Context) { reload(ctx, hangup, cfg, log, d, load) }
+	return work(ctx, cfg, log, d, open, listeners[len(open):], again)
+}
+
+// reload takes over the peers of the settings at each SIGHUP, until ctx ends. Settings that can't be read change nothing.
+func reload(ctx context.Context, hangup <-chan os.Signal, cfg config.Daemon, log *slog.Logger, d *driver.Driver, load func() (config.Daemon, error)) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+		}
+		now, err := load()
+		if err != nil {
+			log.Error("settings could not be read again; going on with those before", "err", err)
+			continue
+		}
+		verb, done := context.WithTimeout(ctx, cfg.VerbTimeout)
+		err = d.SetPeers(verb, now.Peers)
+		done()
+		if err != nil && ctx.Err() == nil {
+			log.Warn("peers are read again, and left to the audit", "err", err)
+		}
+		log.Info("settings read again", "peers", now.Peers)
+		now.Peers = cfg.Peers
+		if !reflect.DeepEqual(now, cfg) {
+			log.Warn("settings other than peers have changed too; restart ovsnet to use them")
+		}
+	}
 }
 
 // work runs the driver behind its open doors until ctx ends or one of them fails.
-func work(ctx context.Context, cfg config.Daemon, log *slog.Logger, d *driver.Driver, open []*door, status []net.Listener) error {
+func work(ctx context.Context, cfg config.Daemon, log *slog.Logger, d *driver.Driver, open []*door, status []net.Listener, again func(context.Context)) error {
 	if cfg.Scope == config.ScopeGlobal && cfg.PluginSocket == "" {
 		log.Warn("scope is global, but only a managed plugin can be global; networks are local to this host")
 	}
@@ -120,6 +156,10 @@ func work(ctx context.Context, cfg config.Daemon, log *slog.Logger, d *driver.Dr
 	all.Go(func() error {
 		defer closed()
 		return serveDoors(outside, cfg, log, d, open, status)
+	})
+	all.Go(func() error {
+		again(outside)
+		return nil
 	})
 	all.Go(func() error {
 		<-outside.Done()

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -221,5 +222,39 @@ func TestServeNeedsADoor(t *testing.T) {
 	s.environ = append(s.environ, "OVSNET_SOCKET=none", "OVSNET_PLUGIN_SOCKET=none")
 	if code, out := s.ovsnet(t, "serve"); code != 1 || !strings.Contains(out, "no socket to serve") {
 		t.Errorf("exit status %d: %s", code, out)
+	}
+}
+
+// TestReload: SIGHUP takes over the peers of the file; settings that are wrong change nothing, others are for a restart.
+func TestReload(t *testing.T) {
+	s, dir := environment(t, "unix:/nowhere/db.sock")
+	s.start(t, dir)
+	file := filepath.Join(dir, "ovsnet.yaml")
+	for _, c := range []struct{ file, says string }{
+		{"mtu: 1400\npeers: [192.0.2.7, fd00::7]\n", `msg="settings read again" peers="[192.0.2.7 fd00::7]"`},
+		{"mtu: 1400\npeers: [300.1.1.1]\n", "going on with those before"},
+		{"mtu: 1300\npeers: [192.0.2.8]\n", "settings other than peers have changed"},
+	} {
+		if err := os.WriteFile(file, []byte(c.file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		if err := ovstest.Poll(patience, func() error {
+			if strings.Contains(s.log.String(), c.says) {
+				return nil
+			}
+			return &missing{s.log.String()}
+		}); err != nil {
+			t.Fatalf("%q: %v", c.says, err)
+		}
+	}
+	if n := strings.Count(s.log.String(), "other than peers"); n != 1 {
+		t.Errorf("other settings were found changed %d times", n)
+	}
+	s.stop()
+	if code := <-s.ended; code != 0 {
+		t.Errorf("exit status %d", code)
 	}
 }
