@@ -29,9 +29,6 @@ import (
 	"github.com/ovsnet/ovsnet/integration/ovstest"
 )
 
-// patience is how long a test waits for what takes milliseconds.
-const patience = 30 * time.Second
-
 // apart runs the calling test in a process with network and mounts of its own, and says whether this is that process.
 func apart(t *testing.T) bool {
 	t.Helper()
