@@ -18,10 +18,14 @@ import (
 const netdev = "netdev"
 
 func (d *Driver) veth(n network, e endpoint) link.Veth {
-	return link.Veth{
+	v := link.Veth{
 		Name: e.Link, Peer: e.Peer, Alias: alias(d.cfg.Owner, n.ID, e.ID),
 		PeerMAC: e.MAC, MTU: n.MTU, TxOffload: n.Datapath != netdev,
 	}
+	if e.view(n).Marked() {
+		v.PeerMTU = n.MTU - flows.MarkLength // what it sends grows in the tunnel, what it gets has shrunk again
+	}
+	return v
 }
 
 func (d *Driver) port(n network, e endpoint) ovsdb.Port {
@@ -58,6 +62,7 @@ func (d *Driver) attach(ctx context.Context, n network, e endpoint) (endpoint, e
 		}
 		e.wantFlows, e.attached = true, true
 		if got == 0 || got == e.OFPort {
+			d.announce(ctx, n, e)
 			return e, nil
 		}
 		// Somebody else's port has the number. The one that came instead may have been promised to another endpoint,
@@ -219,17 +224,7 @@ func (d *Driver) bridgeRow(n network) (ovsdb.Bridge, error) {
 
 // settle makes the network's bridge, flows and gateway, and writes it down. Run again it repairs what is missing.
 func (d *Driver) settle(ctx context.Context, n network) error {
-	row, err := d.bridgeRow(n)
-	if err != nil {
-		return err
-	}
-	fcs, err := networkFlows(n, d.hasUnguarded(n))
-	if err != nil {
-		return err
-	}
-	if _, err = d.loop.commit(ctx, nil, ovsdb.EnsureBridge{Bridge: row}); err == nil {
-		err = d.loop.program(ctx, fcs...)
-	}
+	n, err := d.settleSwitch(ctx, n)
 	if err != nil {
 		return fmt.Errorf("network %s: %w", short(n.ID), err)
 	}
@@ -246,7 +241,47 @@ func (d *Driver) settle(ctx context.Context, n network) error {
 	d.mu.Lock()
 	d.world.networks[n.ID] = n
 	d.mu.Unlock()
-	return nil
+	return d.followPeers(ctx, n.ID) // those that have come or gone meanwhile
+}
+
+// settleSwitch makes the network's bridge, with its tunnel and flows.
+func (d *Driver) settleSwitch(ctx context.Context, n network) (network, error) {
+	bridge, err := d.bridgeRow(n)
+	if err != nil {
+		return n, err
+	}
+	rows := []ovsdb.Change{ovsdb.EnsureBridge{Bridge: bridge}}
+	if n.overlay() {
+		port, bad := d.tunnelRow(ctx, n)
+		if bad != nil {
+			return n, bad
+		}
+		rows = append(rows, ovsdb.EnsurePort{Port: port})
+	}
+	fcs, err := networkFlows(n, d.hasUnguarded(n))
+	if err != nil {
+		return n, err
+	}
+	results, err := d.loop.commit(ctx, nil, rows...)
+	if err != nil {
+		return n, d.explainTunnel(n, err)
+	}
+	if n.overlay() {
+		if n.tunnelOF = results[1].OFPort; n.tunnelOF != tunnelOFPort {
+			if fcs, err = networkFlows(n, d.hasUnguarded(n)); err != nil {
+				return n, err
+			}
+		}
+		d.mu.Lock()
+		_, _, err = n.peers.become(d.peersOf(n))
+		d.mu.Unlock()
+		known, bad := d.knownFlows(n)
+		if err = errors.Join(err, bad); err != nil {
+			return n, err
+		}
+		fcs = append(fcs, known...)
+	}
+	return n, d.loop.program(ctx, fcs...)
 }
 
 // ensureGateway gives the bridge's LOCAL port the gateway's addresses, where the network has a gateway.

@@ -75,13 +75,14 @@ func (l *loop) compare(ctx context.Context) error {
 		}
 		close(d.restored)
 	}
+	errs := []error{d.followUnderlay(ctx)}
 	d.mu.Lock()
 	w := d.world.snapshot()
 	d.mu.Unlock()
 
-	errs := []error{l.compareRows(ctx, w, snap)}
-	for _, n := range w.networks {
-		if n.settled {
+	errs = append(errs, d.recallPeers(w), l.compareRows(ctx, w, snap))
+	for id := range w.networks {
+		if n, ok := d.network(id); ok && n.settled {
 			errs = append(errs, l.compareBridge(ctx, n))
 		}
 	}
@@ -92,9 +93,10 @@ func (l *loop) compare(ctx context.Context) error {
 func (l *loop) compareRows(ctx context.Context, w world, snap ovsdb.Snapshot) error {
 	d := l.d
 	var rows []ovsdb.Change
-	bridges := map[string]bool{}
+	bridges, ports := map[string]bool{}, map[string]bool{}
+	tunnels := map[int]network{} // by the row's place
 	for _, n := range w.networks {
-		bridges[n.Bridge] = true
+		bridges[n.Bridge], ports[n.Tunnel] = true, true
 		if !n.settled {
 			continue
 		}
@@ -103,8 +105,15 @@ func (l *loop) compareRows(ctx context.Context, w world, snap ovsdb.Snapshot) er
 			return err
 		}
 		rows = append(rows, ovsdb.EnsureBridge{Bridge: row})
+		if n.overlay() {
+			port, bad := d.tunnelRow(ctx, n)
+			if bad != nil {
+				return bad
+			}
+			tunnels[len(rows)] = n
+			rows = append(rows, ovsdb.EnsurePort{Port: port})
+		}
 	}
-	ports := map[string]bool{}
 	for _, e := range w.endpoints {
 		ports[e.Link] = true
 		if n, ok := w.networks[e.Network]; ok && n.settled && e.attached {
@@ -129,9 +138,15 @@ func (l *loop) compareRows(ctx context.Context, w world, snap ovsdb.Snapshot) er
 		}
 	}
 	var errs []error
-	for _, r := range d.ovs.Commit(ctx, rows) {
-		if r.Err != nil {
+	for i, r := range d.ovs.Commit(ctx, rows) {
+		n, tunnel := tunnels[i]
+		switch {
+		case r.Err != nil && tunnel:
+			errs = append(errs, fmt.Errorf("network %s: %w", short(n.ID), d.explainTunnel(n, r.Err)))
+		case r.Err != nil:
 			errs = append(errs, r.Err)
+		case tunnel:
+			d.renumberTunnel(n.ID, r.OFPort)
 		}
 	}
 	if len(errs) == 0 {
@@ -170,9 +185,11 @@ func (l *loop) compareFlows(ctx context.Context, n network) (int, error) {
 		return 0, nil // on its way out
 	}
 	changes, err := networkFlows(n, slices.ContainsFunc(members, endpoint.unguarded))
-	if err != nil {
+	known, bad := l.d.knownFlows(n)
+	if err = errors.Join(err, bad); err != nil {
 		return 0, err
 	}
+	changes = append(changes, known...)
 	for _, e := range members {
 		if !e.wantFlows {
 			continue
@@ -252,6 +269,9 @@ func (d *Driver) restore(ctx context.Context, snap ovsdb.Snapshot) error {
 	}
 	for id, n := range d.world.networks {
 		n.settled = true
+		if _, _, err := n.peers.become(d.peersOf(n)); err != nil {
+			d.log.Error("peers left out", "network", short(id), "err", err)
+		}
 		d.world.networks[id] = n
 	}
 	restored := 0

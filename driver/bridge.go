@@ -200,9 +200,11 @@ func (b *bridge) sync(ctx context.Context) (int, error) {
 	u := openflow.Update{Groups: compareGroups(groups, want.Groups)}
 	var gone []openflow.MeterMod
 	u.Meters, gone = diffMeters(meters, want.Meters)
-	installed := make([]flows.Flow, len(have))
-	for i, f := range have {
-		installed[i] = f.Flow
+	installed := make([]flows.Flow, 0, len(have))
+	for _, f := range have {
+		if !flows.Learned(f.Cookie) { // the switch's own
+			installed = append(installed, f.Flow)
+		}
 	}
 	u.Flows, u.Delete = diffFlows(installed, want.Flows)
 	if err := b.send(ctx, u, gone); err != nil {

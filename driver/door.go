@@ -52,7 +52,7 @@ func (o *door) CreateNetwork(ctx context.Context, r api.CreateNetworkRequest) er
 	if err := checkIDs(r.NetworkID); err != nil {
 		return err
 	}
-	rec, err := d.record(o.name, r)
+	rec, err := d.record(ctx, o.name, r)
 	if err != nil {
 		return err
 	}
@@ -110,6 +110,11 @@ func (d *Driver) enterNetwork(rec record) (n network, fresh bool, err error) {
 			return n, false, err
 		}
 	}
+	if rec.Tunnel != "" {
+		if rec.Tunnel, err = d.world.tunnelName(rec.ID); err != nil {
+			return n, false, err
+		}
+	}
 	if err := d.world.addNetwork(rec); err != nil {
 		return n, false, err
 	}
@@ -120,7 +125,7 @@ func (d *Driver) enterNetwork(rec record) (n network, fresh bool, err error) {
 }
 
 // record resolves a request and the daemon's settings into what is kept of the network.
-func (d *Driver) record(doorName string, r api.CreateNetworkRequest) (record, error) {
+func (d *Driver) record(ctx context.Context, doorName string, r api.CreateNetworkRequest) (record, error) {
 	opts, err := config.ParseNetwork(r.Generic(), r.Options)
 	if err != nil {
 		return record{}, err
@@ -142,10 +147,16 @@ func (d *Driver) record(doorName string, r api.CreateNetworkRequest) (record, er
 			rec.IPv6 = rec.IPv6 || p.Pool.Addr().Is6()
 		}
 	}
+	if opts.Tunnel.On() {
+		rec.Tunnel = tunnelPrefix // chosen with the world in hand
+		if err = errors.Join(opts.Tunnel.Complete(), d.fitMTU(ctx, &rec, opts)); err != nil {
+			return record{}, err
+		}
+	}
 	if rec.MTU == 0 {
 		rec.MTU = d.cfg.MTU
-		opts.MTU = rec.MTU
 	}
+	opts.MTU = rec.MTU
 	if err = opts.Validate(rec.IPv6); err != nil {
 		return record{}, err
 	}

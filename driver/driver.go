@@ -48,9 +48,10 @@ type Driver struct {
 	// restored is closed when the world has been read back from the journal and from Open vSwitch.
 	restored chan struct{}
 
-	// mu guards world, the only state that verbs share.
+	// mu guards world and under, the only state that verbs share.
 	mu    sync.Mutex
 	world world
+	under underlay
 }
 
 // New reads the journal and prepares a driver; nothing outside is touched before Run.
@@ -105,6 +106,7 @@ func (d *Driver) Run(ctx context.Context) error {
 	g.Go(func() error { return d.ovs.Run(ctx) })
 	g.Go(func() error { return d.loop.run(ctx) })
 	g.Go(func() error { d.watchPeers(ctx); return nil })
+	g.Go(func() error { d.watchUnderlay(ctx); return nil })
 	if d.fw != nil {
 		g.Go(func() error { d.watchFirewall(ctx); return nil })
 	}

@@ -44,6 +44,10 @@ type record struct {
 	Options  map[string]string `json:"options,omitempty"`
 	// Swarm says that the engine makes the network when a task needs it here, and forgets it when it ends.
 	Swarm bool `json:"swarm,omitempty"`
+	// Tunnel is the name of the port to other hosts; empty on a network of one host.
+	Tunnel string `json:"tunnel,omitempty"`
+	// AutoMTU says that MTU follows the underlay's.
+	AutoMTU bool `json:"auto_mtu,omitempty"`
 }
 
 // recordVersion is the newest form of record that this program writes and reads.
@@ -58,6 +62,9 @@ type network struct {
 	settled bool
 	// asked is when this process was last asked to create it; zero if that was an earlier one.
 	asked time.Time
+	// tunnelOF is the OpenFlow number of its tunnel's port.
+	tunnelOF uint32
+	peers    *peerIndex
 }
 
 // endpoint is what should be of one endpoint. Values are replaced, never changed.
@@ -103,7 +110,10 @@ func (w world) addNetwork(rec record) error {
 			return fmt.Errorf("bridge %s: %w by network %s; choose another ovs.bridge.name", rec.Bridge, ErrTaken, short(n.ID))
 		}
 	}
-	w.networks[rec.ID] = network{record: rec, opts: opts, used: newIndex()}
+	if err := w.checkTunnel(rec.ID, opts.Tunnel); err != nil {
+		return err
+	}
+	w.networks[rec.ID] = network{record: rec, opts: opts, used: newIndex(), tunnelOF: tunnelOFPort, peers: newPeerIndex()}
 	return nil
 }
 
@@ -147,6 +157,9 @@ func (w world) addEndpoint(e endpoint) (endpoint, error) {
 	}
 	if e.opts.Isolated && n.opts.McastSnooping {
 		return e, fmt.Errorf("endpoint %s: ovs.port.isolated can't be had on a network with ovs.bridge.mcast_snooping; leave one of the two out", short(e.ID))
+	}
+	if e.view(n).Marked() && n.IPv6 && n.MTU < config.MinMTU6+flows.MarkLength {
+		return e, fmt.Errorf("endpoint %s: the frames of isolated and promiscuous ports are %d bytes longer in a tunnel, and the network's MTU of %d leaves no room for that beside IPv6's %d; raise the underlay's MTU", short(e.ID), flows.MarkLength, n.MTU, config.MinMTU6)
 	}
 	for _, a := range e.Addresses {
 		if err := n.holds(a.Addr()); err != nil {
@@ -287,7 +300,7 @@ func (e endpoint) unguarded() bool { return e.opts.Unguarded && e.wantFlows }
 
 // view is the network as the pipeline sees it; unguarded says that one of its endpoints is.
 func (n network) view(unguarded bool) flows.Network {
-	v := flows.Network{Tag: n.tag(), ICC: n.opts.ICC, McastSnooping: n.opts.McastSnooping, Unguarded: unguarded, Gateway: n.hasGateway()}
+	v := flows.Network{Tag: n.tag(), ICC: n.opts.ICC, McastSnooping: n.opts.McastSnooping, Unguarded: unguarded, Gateway: n.hasGateway(), Tunnel: n.tunnelView()}
 	if v.Gateway {
 		v.GatewayMAC = gatewayMAC(n.ID)
 		for _, g := range n.gateways() {

@@ -22,8 +22,9 @@ var ErrNoRoute = errors.New("no route")
 type Path struct {
 	// Link is the name of the link that they leave by.
 	Link string
-	// MTU is in bytes: the link's, or the route's own where that is smaller.
-	MTU int
+	// MTU is in bytes: the link's, or the route's own where that is smaller, which Narrow says.
+	MTU    int
+	Narrow bool
 }
 
 // PathTo asks the routing tables for the way to an address. What was learned of a path's MTU on the way (ICMP) does not
@@ -31,7 +32,8 @@ type Path struct {
 func (l *Links) PathTo(ctx context.Context, to netip.Addr) (Path, error) {
 	var p Path
 	err := l.do(ctx, func(c *conn) error {
-		routes, err := c.RouteGetWithOptions(to.AsSlice(), &netlink.RouteGetOptions{FIBMatch: true})
+		fib := netlink.RouteGetOptions{FIBMatch: true} //nolint:forbidigo // a type, no call
+		routes, err := c.RouteGetWithOptions(to.AsSlice(), &fib)
 		switch {
 		case errors.Is(err, unix.ENETUNREACH), errors.Is(err, unix.EHOSTUNREACH), errors.Is(err, unix.EACCES), errors.Is(err, unix.EINVAL):
 			return fmt.Errorf("%w: %w", ErrNoRoute, err)
@@ -43,7 +45,7 @@ func (l *Links) PathTo(ctx context.Context, to netip.Addr) (Path, error) {
 		r := routes[0]
 		index := r.LinkIndex
 		if index == 0 && len(r.MultiPath) > 0 {
-			index = r.MultiPath[0].LinkIndex
+			index = r.MultiPath[0].LinkIndex //nolint:forbidigo // a field, no call
 		}
 		k, err := c.LinkByIndex(index)
 		if err != nil {
@@ -51,7 +53,7 @@ func (l *Links) PathTo(ctx context.Context, to netip.Addr) (Path, error) {
 		}
 		p = Path{Link: k.Attrs().Name, MTU: k.Attrs().MTU}
 		if r.MTU > 0 && r.MTU < p.MTU {
-			p.MTU = r.MTU
+			p.MTU, p.Narrow = r.MTU, true
 		}
 		return nil
 	})
@@ -111,10 +113,11 @@ func (l *Links) Watch(ctx context.Context, changed func(name string, mtu int), l
 			return fmt.Errorf("reading news of links: %w", err)
 		}
 		for _, m := range msgs {
-			if m.Header.Type == unix.RTM_NEWLINK {
-				if name := nameIn(m.Data); name != "" {
-					changed(name, mtuIn(m.Data))
-				}
+			if m.Header.Type != unix.RTM_NEWLINK {
+				continue
+			}
+			if name, mtu := nameIn(m.Data), mtuIn(m.Data); name != "" && mtu > 0 {
+				changed(name, mtu)
 			}
 		}
 	}

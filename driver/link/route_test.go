@@ -41,13 +41,15 @@ func TestPathTo(t *testing.T) {
 	s := newSpace(t)
 	d := s.way(t, "under0", 1600, "192.0.2.1/24", "2001:db8::1/64")
 	_, far, _ := net.ParseCIDR("203.0.113.0/24")
-	if err := s.k.RouteAdd(&netlink.Route{LinkIndex: d.Index, Dst: far, Gw: net.IPv4(192, 0, 2, 9), MTU: 1400}); err != nil {
+	route := netlink.Route{Dst: far, Gw: net.IPv4(192, 0, 2, 9), MTU: 1400}
+	route.LinkIndex = d.Index
+	if err := s.k.RouteAdd(&route); err != nil {
 		t.Fatal(err)
 	}
 	for to, want := range map[string]Path{
-		"192.0.2.7":   {"under0", 1600},
-		"2001:db8::7": {"under0", 1600},
-		"203.0.113.5": {"under0", 1400}, // the route has an MTU of its own
+		"192.0.2.7":   {Link: "under0", MTU: 1600},
+		"2001:db8::7": {Link: "under0", MTU: 1600},
+		"203.0.113.5": {Link: "under0", MTU: 1400, Narrow: true}, // the route has an MTU of its own
 	} {
 		if got, err := s.PathTo(t.Context(), netip.MustParseAddr(to)); err != nil || got != want {
 			t.Errorf("%s: %+v, %v", to, got, err)

@@ -23,6 +23,8 @@ type Veth struct {
 	PeerMAC net.HardwareAddr
 	// MTU of both ends, in bytes; 0 for the kernel's default.
 	MTU int
+	// PeerMTU is the container end's where it is another; else 0. A veth takes packets of 4 bytes more than its MTU.
+	PeerMTU int
 	// TxOffload leaves transmit checksum offload on. On the userspace datapath
 	// (netdev) it has to be off on both ends, else TCP between container and
 	// host breaks: the checksums that a NIC would fill in never are.
@@ -53,8 +55,17 @@ func (v Veth) check() error {
 		return fmt.Errorf("%q is not a MAC address of 6 bytes", v.PeerMAC)
 	case v.MTU != 0 && (v.MTU < 68 || v.MTU > 65535):
 		return fmt.Errorf("MTU %d is not between 68 and 65535", v.MTU)
+	case v.PeerMTU != 0 && (v.PeerMTU < 68 || v.PeerMTU > 65535):
+		return fmt.Errorf("MTU %d of the container's end is not between 68 and 65535", v.PeerMTU)
 	}
 	return nil
+}
+
+func (v Veth) peerMTU() int {
+	if v.PeerMTU != 0 {
+		return v.PeerMTU
+	}
+	return v.MTU
 }
 
 // hostMAC is the host end's hardware address. Nobody speaks to it, but a
@@ -106,7 +117,7 @@ func (c *conn) addVeth(v Veth) (index int, err error) {
 	a := netlink.NewLinkAttrs()
 	a.Name, a.MTU, a.TxQLen, a.Group, a.HardwareAddr = v.Name, v.MTU, queueLen, Group, v.hostMAC()
 	k := netlink.NewVeth(a)
-	k.PeerName, k.PeerHardwareAddr, k.PeerMTU, k.PeerTxQLen = v.Peer, v.PeerMAC, uint32(v.MTU), queueLen //nolint:gosec // checked to be 0 to 65535
+	k.PeerName, k.PeerHardwareAddr, k.PeerMTU, k.PeerTxQLen = v.Peer, v.PeerMAC, uint32(v.peerMTU()), queueLen //nolint:gosec // checked to be 0 to 65535
 	if err := c.LinkAdd(k); err != nil {
 		return 0, fmt.Errorf("making the pair: %w", err)
 	}
@@ -184,7 +195,7 @@ func (c *conn) fixPeer(p netlink.Link, v Veth) error {
 	if err := c.fixMAC(p, v.PeerMAC); err != nil {
 		return err
 	}
-	return c.fixMTU(p, v.MTU)
+	return c.fixMTU(p, v.peerMTU())
 }
 
 func (c *conn) fixMTU(k netlink.Link, mtu int) error {

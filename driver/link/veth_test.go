@@ -326,3 +326,22 @@ func TestKernelDatapath(t *testing.T) {
 		t.Errorf("KernelDatapath is %v, /sys/module/openvswitch: %v", got, err)
 	}
 }
+
+// TestPeerMTU: the container's end has an MTU of its own, also when somebody has changed it.
+func TestPeerMTU(t *testing.T) {
+	s := newSpace(t)
+	v := sample
+	v.PeerMTU = v.MTU - 4
+	for range 2 {
+		if err := s.EnsureVeth(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+		if host, peer := s.attrs(t, v.Name).MTU, s.attrs(t, v.Peer).MTU; host != v.MTU || peer != v.PeerMTU {
+			t.Errorf("MTUs are %d and %d, want %d and %d", host, peer, v.MTU, v.PeerMTU)
+		}
+		p, err := s.k.LinkByName(v.Peer)
+		if err = errors.Join(err, s.k.LinkSetMTU(p, 1300)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
