@@ -51,7 +51,7 @@ type Driver struct {
 	// mu guards world and under, the only state that verbs share.
 	mu    sync.Mutex
 	world world
-	under underlay
+	under underlayState
 }
 
 // New reads the journal and prepares a driver; nothing outside is touched before Run.

@@ -15,9 +15,9 @@ import (
 	"github.com/ovsnet/ovsnet/ovsdb"
 )
 
-// underlay is what is known of the network between the hosts: looked up when it is first asked for, and in each audit.
+// underlayState is what is known of the network between the hosts: looked up when it is first asked for, and in each audit.
 // Driver.mu guards it.
-type underlay struct {
+type underlayState struct {
 	paths map[netip.Addr]link.Path // the ways to peers
 	// local4 and local6 are this host's addresses that tunnels are to use, zero where nobody says; known says that they
 	// have been looked up.

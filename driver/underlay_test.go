@@ -74,7 +74,7 @@ func TestRoom(t *testing.T) {
 		"the wider header": {"vxlan", map[netip.Addr]link.Path{a4: plain, a6: plain}, []netip.Addr{a4, a6}, "1500 bytes of eth1 less 70 of vxlan over IPv6 leave 1430"},
 		"no peer":          {"vxlan", nil, nil, "1400 bytes of the daemon's mtu less 50 of vxlan over IPv4 leave 1350"},
 	} {
-		d := &Driver{cfg: config.Daemon{MTU: 1400}, under: underlay{paths: c.paths}, peers: newPeers(nil, "")}
+		d := &Driver{cfg: config.Daemon{MTU: 1400}, under: underlayState{paths: c.paths}, peers: newPeers(nil, "")}
 		if got, err := d.roomOf(t.Context(), config.Tunnel{Type: c.kind}, c.peers); err != nil || got.sum != c.want {
 			t.Errorf("%s: %q, %v, want %q", name, got.sum, err, c.want)
 		}
