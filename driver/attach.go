@@ -211,7 +211,7 @@ func (d *Driver) bridgeRow(n network) (ovsdb.Bridge, error) {
 		return ovsdb.Bridge{}, fmt.Errorf("network %s: %w", short(n.ID), err)
 	}
 	b := ovsdb.Bridge{
-		Name: n.Bridge, Datapath: n.Datapath, MAC: gatewayMAC(n.ID), MTU: n.MTU, McastSnooping: n.opts.McastSnooping,
+		Name: n.Bridge, Datapath: n.Datapath, MAC: n.gatewayMAC(), MTU: n.MTU, McastSnooping: n.opts.McastSnooping,
 		IDs: ovsdb.BridgeIDs{Owner: d.cfg.Owner, Network: n.ID, Spec: string(spec), Version: recordVersion},
 	}
 	// Open vSwitch does the same for IPv4 by itself. It writes a line for each of these tables into its log whenever a
@@ -289,7 +289,7 @@ func (d *Driver) ensureGateway(ctx context.Context, n network) error {
 	if !n.hasGateway() {
 		return nil
 	}
-	g := link.Gateway{Name: n.Bridge, MAC: gatewayMAC(n.ID), MTU: n.MTU, ForeignIPv4: n.opts.Outside.InhibitIPv4}
+	g := link.Gateway{Name: n.Bridge, MAC: n.gatewayMAC(), MTU: n.MTU, ForeignIPv4: n.opts.Outside.InhibitIPv4}
 	for _, a := range n.gateways() {
 		if !n.opts.Outside.InhibitIPv4 || a.Addr().Is6() {
 			g.Addresses = append(g.Addresses, a)

@@ -67,7 +67,8 @@ func (o *door) CreateEndpoint(ctx context.Context, r api.CreateEndpointRequest) 
 	case len(e.MAC) > 0 && e.MAC[0]&1 == 1:
 		return none, fmt.Errorf("MAC %s: is a multicast address; choose one with an even first byte", e.MAC)
 	case len(e.MAC) == 0 && len(e.Addresses) > 0:
-		e.MAC = endpointMAC(e.Network, e.Addresses[0].Addr())
+		n, _ := d.network(e.Network) // one that is not known is refused below
+		e.MAC = endpointMAC(n.seed(), e.Addresses[0].Addr())
 	case len(e.MAC) == 0:
 		return none, fmt.Errorf("endpoint %s: has neither address nor MAC; give one of --ip, --ip6, --mac-address", short(e.ID))
 	}

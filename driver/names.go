@@ -33,15 +33,27 @@ func candidates(prefix, id string) func(yield func(string) bool) {
 	}
 }
 
-// gatewayMAC is the network's gateway MAC: locally administered, derived from the network's id and so the same on every
-// host. Its first byte differs from every endpointMAC's.
+// seed is what MACs of the network are derived from: on every host the same. In local scope the hosts know a network across
+// hosts by different ids, but by one VNI.
+func (n network) seed() string {
+	if n.overlay() {
+		return fmt.Sprintf("vni %d", n.opts.Tunnel.VNI)
+	}
+	return n.ID
+}
+
+// gatewayMAC is the network's gateway's: each host answers for it.
+func (n network) gatewayMAC() net.HardwareAddr { return gatewayMAC(n.seed()) }
+
+// gatewayMAC is a gateway's MAC: locally administered, derived from the network's seed. Its first byte differs from every
+// endpointMAC's.
 func gatewayMAC(network string) net.HardwareAddr {
 	sum := sha256.Sum256([]byte("gateway " + network))
 	return net.HardwareAddr{0x06, sum[0], sum[1], sum[2], sum[3], sum[4]}
 }
 
-// endpointMAC is a locally administered MAC derived from the endpoint's network and address, so that a container that
-// gets its address again gets its MAC again.
+// endpointMAC is a locally administered MAC derived from the seed of the endpoint's network and its address, so that a
+// container that gets its address again gets its MAC again, on whatever host.
 func endpointMAC(network string, a netip.Addr) net.HardwareAddr {
 	sum := sha256.Sum256([]byte("endpoint " + network))
 	if a.Is4() {

@@ -387,3 +387,30 @@ func TestMarkedPortsMTU(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestSameMACsEverywhere: hosts that know a network by different ids give its gateway, and a container with the same
+// address, the same MAC; another network's differ.
+func TestSameMACsEverywhere(t *testing.T) {
+	t.Parallel()
+	at := func(id, vni string) network {
+		w := newWorld()
+		rec := testRecord(id)
+		if vni != "" {
+			rec.Options, rec.Tunnel = map[string]string{"ovs.tunnel.vni": vni}, "ovt"+id
+		}
+		if err := w.addNetwork(rec); err != nil {
+			t.Fatal(err)
+		}
+		return w.networks[id]
+	}
+	one, two, other, local := at("aaaa1", "5"), at("bbbb2", "5"), at("aaaa1", "6"), at("aaaa1", "")
+	a := netip.MustParseAddr("10.1.0.2")
+	if one.gatewayMAC().String() != two.gatewayMAC().String() || endpointMAC(one.seed(), a).String() != endpointMAC(two.seed(), a).String() {
+		t.Errorf("gateways %s and %s, containers %s and %s", one.gatewayMAC(), two.gatewayMAC(), endpointMAC(one.seed(), a), endpointMAC(two.seed(), a))
+	}
+	for _, n := range []network{other, local} {
+		if one.gatewayMAC().String() == n.gatewayMAC().String() {
+			t.Errorf("two networks have the gateway MAC %s", n.gatewayMAC())
+		}
+	}
+}

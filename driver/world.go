@@ -166,7 +166,7 @@ func (w world) addEndpoint(e endpoint) (endpoint, error) {
 			return e, err
 		}
 	}
-	if n.hasGateway() && string(e.MAC) == string(gatewayMAC(n.ID)) {
+	if n.hasGateway() && string(e.MAC) == string(n.gatewayMAC()) {
 		return e, fmt.Errorf("MAC %s: %w by the network's gateway; choose another", e.MAC, ErrTaken)
 	}
 	for _, a := range e.Addresses {
@@ -302,7 +302,7 @@ func (e endpoint) unguarded() bool { return e.opts.Unguarded && e.wantFlows }
 func (n network) view(unguarded bool) flows.Network {
 	v := flows.Network{Tag: n.tag(), ICC: n.opts.ICC, McastSnooping: n.opts.McastSnooping, Unguarded: unguarded, Gateway: n.hasGateway(), Tunnel: n.tunnelView()}
 	if v.Gateway {
-		v.GatewayMAC = gatewayMAC(n.ID)
+		v.GatewayMAC = n.gatewayMAC()
 		for _, g := range n.gateways() {
 			v.GatewayAddrs = append(v.GatewayAddrs, g.Addr())
 		}
