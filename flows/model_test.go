@@ -33,7 +33,7 @@ func dropped(reason string) verdict { return verdict{reason: reason} }
 type station struct {
 	number            uint32
 	net               flows.Network
-	gateway           bool
+	gateway, tunnel   bool
 	isolated, promisc bool
 	port              *flows.Port
 }
@@ -88,7 +88,13 @@ func (s station) addrs() []netip.Addr {
 // decide is the model.
 func (h house) decide(in uint32, frame []byte) verdict {
 	var src station
-	if in == flows.PortLocal {
+	p := look(frame)
+	if _, tunnel := isBehind(in); tunnel {
+		var reason string
+		if src, p, reason = h.arrive(in, frame); reason != "" {
+			return dropped(reason)
+		}
+	} else if in == flows.PortLocal {
 		gw, ok := h.gateway()
 		if !ok {
 			return dropped("unknown-port")
@@ -101,7 +107,6 @@ func (h house) decide(in uint32, frame []byte) verdict {
 		}
 		src = stationOf(&h.ports[i])
 	}
-	p := look(frame)
 	if src.port != nil && !src.port.Unguarded {
 		if reason := guard(*src.port, p); reason != "" {
 			return dropped(reason)
@@ -113,7 +118,7 @@ func (h house) decide(in uint32, frame []byte) verdict {
 	if src.net.McastSnooping && snooped(p) {
 		return verdict{snooped: true}
 	}
-	return h.forward(h.origin(src, p), in, p.dst)
+	return h.forward(h.origin(src, p), in, p)
 }
 
 // origin is who really sent a packet that the gateway may only have routed.
@@ -152,7 +157,8 @@ func reach(src, dst station) string {
 	return ""
 }
 
-func (h house) forward(src station, in uint32, to net.HardwareAddr) verdict {
+func (h house) forward(src station, in uint32, p packet) verdict {
+	to := p.dst
 	all := h.stations(src.net)
 	for _, s := range all {
 		if bytes.Equal(s.mac(), to) {
@@ -162,9 +168,14 @@ func (h house) forward(src station, in uint32, to net.HardwareAddr) verdict {
 	var v verdict
 	if to[0]&1 == 1 {
 		for _, s := range all {
-			v.out = append(v.out, deliver(src, in, s).out...)
+			if !src.tunnel || !s.gateway {
+				v.out = append(v.out, deliver(src, in, s).out...)
+			}
 		}
-		return v
+		return h.spread(v, src, in, p)
+	}
+	if spreads(src, in) {
+		return h.elsewhere(src, in, p)
 	}
 	if !src.net.Unguarded {
 		return dropped("unknown-destination")
@@ -207,6 +218,8 @@ func (h house) resolve(src station, p packet) (verdict, bool) {
 		switch {
 		case !slices.Contains(owner.addrs(), question):
 			continue
+		case src.tunnel && (owner.isolated || owner.promisc):
+			return verdict{}, false // the port itself says what it is
 		case owner.number == src.number:
 			return verdict{}, false
 		case probing:
@@ -217,6 +230,9 @@ func (h house) resolve(src station, p packet) (verdict, bool) {
 			return deliver(src, src.number, owner), true
 		}
 		return replyTo(p, owner, question, probing), true
+	}
+	if src.port != nil {
+		return h.resolveGiven(src, p, question, probing, silent)
 	}
 	return verdict{}, false
 }

@@ -100,6 +100,8 @@ func (n Network) gatewayStays(add emit) {
 	}
 	net := regs(reg(RegNetwork, uint64(n.Tag)))
 	add(rowRemoteGateway, NewMatch(net, MAC(FieldEthDst, n.GatewayMAC)))
+	// What the host routes for a port that may not reach all passes as the port's own (rowRouted).
+	add(rowGatewayStays, NewMatch(net, U(FieldInPort, uint64(PortLocal))))
 	both := func(fs ...FieldMatch) {
 		add(rowRemoteGateway, with(fs, net))
 		add(rowGatewayStays, with(fs, net))

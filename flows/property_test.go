@@ -13,8 +13,6 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
-
-	"github.com/ovsnet/ovsnet/integration/ovstest"
 )
 
 // The property test compares housesPerRun random houses, each with framesPerHouse frames, with the reference model.
@@ -50,7 +48,7 @@ func setChecks(t *testing.T, n int) {
 // TestPipelineEqualsModel holds the compiled pipeline, as a real switch runs it, to the reference model.
 func TestPipelineEqualsModel(t *testing.T) {
 	setChecks(t, housesPerRun)
-	b := newBridge(t, ovstest.Start(t), "br0", ports+1)
+	b := overlayBench(t, ports+1)
 	met := map[string]int{}
 	rapid.Check(t, func(rt *rapid.T) {
 		h := randomHouse(rt)
@@ -73,14 +71,17 @@ func TestPipelineEqualsModel(t *testing.T) {
 		return
 	}
 	for _, r := range b.rows {
-		if met[r.Name] == 0 && !slices.Contains(unmet, r.Name) {
+		if met[r.Name] == 0 && !slices.Contains(unmet, r.Name) && !slices.Contains(rare, r.Name) {
 			t.Errorf("no frame of the run met row %s", r.Name)
 		}
 	}
 }
 
 // unmet are the rows that no frame can meet: lowest rows behind others that take all, and what random houses do not have.
-var unmet = []string{"guard-miss", "spoofed-miss", "address-miss", "reply-miss", "no-output"}
+var unmet = []string{"guard-miss", "spoofed-miss", "address-miss", "reply-miss", "no-output", "arrive-miss", "spread-miss"}
+
+// rare are the rows that a short run may miss; TestTraceOverlay meets them.
+var rare = []string{"defend-neighbour", "probe-neighbour", "tagged-stays"}
 
 // compare says how the switch's decision differs from the model's.
 func (v verdict) compare(d decision) error {

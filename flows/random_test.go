@@ -43,6 +43,10 @@ func randomHouse(t *rapid.T) house {
 		first.McastSnooping, first.ICC = true, true
 	}
 	nets := []flows.Network{first}
+	if !first.McastSnooping && !flip(t, "no overlay", 2) {
+		nets[0] = overlaid(first, pick[uint32](t, "limit", 1, 2, 100))
+		h.learned = map[remoteMAC]remote{}
+	}
 	if !first.McastSnooping && flip(t, "second network", 3) {
 		nets = append(nets, flows.Network{Tag: 3, ICC: !flip(t, "second icc off", 3)})
 	}
@@ -58,6 +62,9 @@ func randomHouse(t *rapid.T) house {
 		h.ports = append(h.ports, p)
 	}
 	h.nets = nets
+	if h.learned != nil {
+		randomRemotes(t, &h)
+	}
 	for i := range h.ports {
 		for _, n := range nets {
 			if n.Tag == h.ports[i].Network.Tag {
@@ -101,16 +108,24 @@ func randomFrame(t *rapid.T, h house) (in uint32, frame []byte) {
 	for _, p := range h.ports {
 		s.known = append(s.known, int(p.Number)+1)
 	}
+	if h.learned != nil {
+		s.known = append(s.known, remotes...)
+		for _, g := range h.given {
+			s.given = append(s.given, int(g.ID))
+		}
+	}
 	s.number = pick(t, "sender", s.known...)
 	in = uint32(s.number) - 1
 	switch {
+	case h.learned != nil && (s.number >= remotes[0] || flip(t, "from a tunnel", 12)):
+		in = behind(pick(t, "peer", 2, 2, 3, 3, 4, 5))
 	case s.number == 1:
 		in = flows.PortLocal
 	case flip(t, "from nobody's port", 40):
 		in = ports + 1
 	}
 	dst := s.destination()
-	switch pick(t, "kind", "arp", "nd", "ip4", "ip4", "ip6", "ip6", "group", "other") {
+	switch pick(t, "kind", "arp", "nd", "ip4", "ip4", "ip6", "ip6", "group", "other", "question", "question") {
 	case "arp":
 		frame = s.arp(dst)
 	case "nd":
@@ -121,10 +136,16 @@ func randomFrame(t *rapid.T, h house) (in uint32, frame []byte) {
 		frame = ether(dst, s.hw(), 0x86dd, s.ipv6())
 	case "group":
 		frame = s.group()
+	case "question":
+		frame = s.question()
 	default:
 		frame = s.other(dst)
 	}
-	if flip(t, "tag", 20) {
+	_, tunnel := isBehind(in)
+	if tunnel && flip(t, "mark", 3) {
+		frame = tagged(pick(t, "tpid", 0x8100, 0x88a8), pick(t, "tci", 0, 1, 1, 2, 2, 3, 0xe007, 0x0ff8), frame)
+	}
+	if !tunnel && flip(t, "tag", 20) {
 		frame = tagged(pick(t, "tpid", 0x8100, 0x88a8, 0x9100), rapid.IntRange(0, 0xffff).Draw(t, "tci"), frame)
 	}
 	if flip(t, "mutation", 5) {
@@ -137,6 +158,9 @@ func randomFrame(t *rapid.T, h house) (in uint32, frame []byte) {
 	if flip(t, "cut", 15) {
 		frame = frame[:14+uniform(t, "length", len(frame)-13)]
 	}
+	if tunnel && len(frame) >= 18 && isVLAN(u16(frame[12:])) && isVLAN(u16(frame[16:])) {
+		frame[16] = 0 // only a port without security sends that, and it stays on its host
+	}
 	return in, frame
 }
 
@@ -145,6 +169,7 @@ type sender struct {
 	t      *rapid.T
 	number int
 	known  []int
+	given  []int // those of known that somebody has given
 }
 
 // anyone is the number of some station, now and then one that is not there.
@@ -153,6 +178,14 @@ func (s sender) anyone(name string) int {
 		return ports + 2
 	}
 	return pick(s.t, name, s.known...)
+}
+
+// wanted is anyone, but often one of those that were given.
+func (s sender) wanted(name string) int {
+	if len(s.given) > 0 && flip(s.t, name+" given", 2) {
+		return pick(s.t, name+" of the given", s.given...)
+	}
+	return s.anyone(name)
 }
 
 func (s sender) hw() net.HardwareAddr {
@@ -202,7 +235,7 @@ func (s sender) addr6() netip.Addr {
 }
 
 func (s sender) arp(dst net.HardwareAddr) []byte {
-	target := ip4of(pick(s.t, "target of", s.anyone("target"), s.anyone("target"), 1))
+	target := ip4of(pick(s.t, "target of", s.anyone("target"), s.wanted("target"), 1))
 	if flip(s.t, "own target", 5) {
 		target = ip4of(s.number)
 	}
@@ -306,37 +339,6 @@ func (s sender) header(kind, next int) []byte {
 		h[1] = rapid.Byte().Draw(s.t, "length")
 	}
 	return h
-}
-
-// neighbour is a solicitation or advertisement.
-func (s sender) neighbour() []byte {
-	if flip(s.t, "fragment", 8) {
-		a := ip6of(s.number)
-		return ip6(a, allNodes, 44, 255, fragment(58, 0, true), icmp6(a, allNodes, pick(s.t, "type", 133, 134, 135, 136, 137), 0, nd(0, s.addr6(), lla(1, hw(s.number)))))
-	}
-	src, dst := s.addr6(), pick(s.t, "ND destination", allNodes, solicited(ip6of(s.anyone("for"))), ip6of(s.anyone("for")))
-	if flip(s.t, "no source", 4) {
-		src = none6
-	}
-	return ip6(src, dst, 58, pick(s.t, "hops", 255, 255, 255, 255, 64), s.message(src, dst))
-}
-
-func (s sender) message(src, dst netip.Addr) []byte {
-	kind := pick(s.t, "message", 135, 136)
-	target := s.addr6()
-	if kind == 135 && !flip(s.t, "own target", 4) || flip(s.t, "another's target", 4) {
-		n := s.anyone("target of")
-		target = pick(s.t, "target", ip6of(n), llOf(n), gwIP6)
-	}
-	var options []byte
-	for range pick(s.t, "options", 0, 0, 1, 1, 1, 2) {
-		o := lla(pick(s.t, "option", byte(kind-134), byte(kind-134), byte(kind-134), 1, 2, 14), s.hw())
-		if flip(s.t, "wrong option length", 12) {
-			o[1] = pick[byte](s.t, "units", 0, 2)
-		}
-		options = append(options, o...)
-	}
-	return icmp6(src, dst, kind, pick(s.t, "code", 0, 0, 0, 0, 0, 1), nd(pick[uint32](s.t, "flags", 0, 0x60000000), target, options))
 }
 
 // other is a frame that is neither IP nor ARP, or hides that it is.

@@ -20,6 +20,8 @@ type house struct {
 	ports []flows.Port
 	peers []flows.Peer
 	given []flows.Neighbour
+	// learned is what the model has learned from tunnels.
+	learned map[remoteMAC]remote
 }
 
 func (h house) compile(tb testing.TB) flows.Compiled {
