@@ -241,7 +241,7 @@ func (d *Driver) settle(ctx context.Context, n network) error {
 	d.mu.Lock()
 	d.world.networks[n.ID] = n
 	d.mu.Unlock()
-	return d.followPeers(ctx, n.ID) // those that have come or gone meanwhile
+	return d.followPeers(ctx, n.ID, d.peersOf) // those that have come or gone meanwhile
 }
 
 // settleSwitch makes the network's bridge, with its tunnel and flows.

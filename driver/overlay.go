@@ -184,13 +184,19 @@ func (d *Driver) knownFlows(n network) ([]flowChange, error) {
 func (d *Driver) peersChanged(ctx context.Context) error {
 	d.mu.Lock()
 	var ids []string
+	lists := map[string][]netip.Addr{} // most networks have the same
 	for id, n := range d.world.networks {
+		named := strings.Join(n.opts.Tunnel.Peers, ",")
 		if n.overlay() {
 			ids = append(ids, id)
+			if _, ok := lists[named]; !ok {
+				lists[named] = d.peersOf(n)
+			}
 		}
 	}
 	d.mu.Unlock()
 	slices.Sort(ids)
+	listOf := func(n network) []netip.Addr { return lists[strings.Join(n.opts.Tunnel.Peers, ",")] }
 	errs := make([]error, len(ids))
 	var g errgroup.Group
 	for i, id := range ids {
@@ -198,7 +204,7 @@ func (d *Driver) peersChanged(ctx context.Context) error {
 			// A verb that makes the network looks at its peers again at its end, but may be past that.
 			unlock, err := d.locks.lock(ctx, networkKey(id))
 			if err == nil {
-				err = d.followPeers(ctx, id)
+				err = d.followPeers(ctx, id, listOf)
 				unlock()
 			}
 			errs[i] = err
@@ -209,17 +215,16 @@ func (d *Driver) peersChanged(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// followPeers programs the difference between the peers that a network has by now and those that it had. The caller
-// holds the network's lock.
-func (d *Driver) followPeers(ctx context.Context, id string) error {
-	d.mu.Lock()
-	n, ok := d.world.networks[id]
-	d.mu.Unlock()
+// followPeers programs the difference between the peers that a network has by now, which listOf gives, and those that it
+// had. The caller holds the network's lock.
+func (d *Driver) followPeers(ctx context.Context, id string, listOf func(network) []netip.Addr) error {
+	n, ok := d.network(id)
 	if !ok || !n.settled || !n.overlay() {
 		return nil
 	}
-	want := d.peersOf(n)
+	want := listOf(n)
 	d.mu.Lock()
+	had := n.peers.addrs()
 	come, gone, err := n.peers.become(want)
 	d.mu.Unlock()
 	if err != nil {
@@ -244,7 +249,7 @@ func (d *Driver) followPeers(ctx context.Context, id string) error {
 		return fmt.Errorf("peers of network %s: %w", short(id), err)
 	}
 	d.log.Debug("peers changed", "network", short(id), "come", len(come), "gone", len(gone))
-	return nil
+	return d.reconsider(ctx, n, had, want)
 }
 
 // recallPeers has an audit find the peers that every network has by now.

@@ -76,6 +76,14 @@ func create(tb testing.TB, d *Driver, id string, options ...string) network {
 	return n
 }
 
+// remove takes a network away again.
+func remove(tb testing.TB, d *Driver, id string) {
+	tb.Helper()
+	if err := d.Door("ovs", config.ScopeLocal).DeleteNetwork(tb.Context(), api.DeleteNetworkRequest{NetworkID: id}); err != nil {
+		tb.Fatal(err)
+	}
+}
+
 // cookies are the flows of one row of a bridge, by their object, each with how long it has been there.
 func cookies(tb testing.TB, sw *ovstest.Switch, bridge, row string) map[uint16]time.Duration {
 	tb.Helper()
@@ -274,9 +282,7 @@ func TestAuditMendsOverlay(t *testing.T) {
 		if repaired != 0 {
 			t.Errorf("a restart changed %d flows", repaired)
 		}
-		if err := d.Door("ovs", config.ScopeLocal).DeleteNetwork(t.Context(), api.DeleteNetworkRequest{NetworkID: n.ID}); err != nil {
-			t.Error(err)
-		}
+		remove(t, d, n.ID)
 		if got := sw.Ctl(t, "list-br"); strings.TrimSpace(got) != "" {
 			t.Errorf("bridges that are left: %s", got)
 		}

@@ -29,6 +29,15 @@ func newPeerIndex() *peerIndex { return &peerIndex{ids: map[uint16]bool{}} }
 // snapshot copies the peers.
 func (x *peerIndex) snapshot() []knownPeer { return slices.Clone(x.all) }
 
+// addrs are the peers' addresses, sorted.
+func (x *peerIndex) addrs() []netip.Addr {
+	out := make([]netip.Addr, len(x.all))
+	for i, k := range x.all {
+		out[i] = k.addr
+	}
+	return out
+}
+
 // are says whether want, sorted, are the peers.
 func (x *peerIndex) are(want []netip.Addr) bool {
 	return slices.EqualFunc(want, x.all, func(a netip.Addr, k knownPeer) bool { return a == k.addr })

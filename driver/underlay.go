@@ -256,6 +256,17 @@ func (d *Driver) followUnderlay(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// reconsider has an audit done where other peers mean another MTU, or another address to hold the network's tunnel to.
+func (d *Driver) reconsider(ctx context.Context, n network, had, have []netip.Addr) error {
+	r, err := d.roomOf(ctx, n.opts.Tunnel, have)
+	before, bad := d.localFor(ctx, had)
+	now, worse := d.localFor(ctx, have)
+	if err == nil && n.AutoMTU && r.mtu != n.MTU || before != now {
+		d.loop.want()
+	}
+	return errors.Join(err, bad, worse)
+}
+
 // refit gives a network that follows the underlay the MTU that there is room for.
 func (d *Driver) refit(n network, r room) error {
 	mtu := n.MTU

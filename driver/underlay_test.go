@@ -112,6 +112,7 @@ func TestMTUFollowsUnderlay(t *testing.T) {
 	inNS(t, ns, "ip", "link", "set", "under1", "up")
 	inNS(t, ns, "ip", "addr", "add", "192.0.2.1/24", "dev", "under0")
 	inNS(t, ns, "ip", "addr", "add", "192.0.2.9/24", "dev", "under0")
+	inNS(t, ns, "ip", "addr", "add", "2001:db8::1/64", "dev", "under0", "nodad")
 	sw := ovstest.Start(t)
 	cfg := config.Default()
 	cfg.OVSDB, cfg.OVSRunDir, cfg.StateDir, cfg.Owner, cfg.Datapath = sw.DB, sw.Dir, t.TempDir(), "test-mtu", netdev
@@ -142,6 +143,20 @@ func TestMTUFollowsUnderlay(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	// Peers of the other family mean a larger header, and a tunnel that is held to the other address.
+	if err := d.SetPeers(t.Context(), []string{"2001:db8::2"}); err != nil {
+		t.Fatal(err)
+	}
+	err := ovstest.Poll(patience, func() error {
+		text := strings.TrimSpace(sw.Ctl(t, "get", "Interface", n.Tunnel, "options:local_ip"))
+		if now, _ := d.network(n.ID); now.MTU != 1230 || text != `"2001:db8::1"` {
+			return fmt.Errorf("with an IPv6 peer the network has an MTU of %d, its tunnel %s", now.MTU, text)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
 	if now, _ := d.network(own.ID); now.MTU != 1400 {
 		t.Errorf("the MTU that was asked for became %d", now.MTU)
 	}
@@ -150,7 +165,7 @@ func TestMTUFollowsUnderlay(t *testing.T) {
 	create(t, d, own.ID, "ovs.tunnel.vni=6", "ovs.bridge.mtu=1400")
 	rec, errs := d.journal.load()
 	for _, r := range rec {
-		if r.ID == n.ID && r.MTU != 1250 {
+		if r.ID == n.ID && r.MTU != 1230 {
 			t.Errorf("the journal has an MTU of %d", r.MTU)
 		}
 	}
