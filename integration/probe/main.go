@@ -21,6 +21,7 @@
 //	                                      ask servers like that, all at once: a line each, the address or "-"
 //	probe hold ADDR FILE                  talk over one TCP connection until the file is there
 //	probe rtt ADDR COUNT                  median time of small UDP echoes, in nanoseconds
+//	probe connect ADDR COUNT              median time until a TCP connection stands, in nanoseconds
 //
 // It prints one line and ends with status 0 when all went well.
 package main
@@ -83,6 +84,8 @@ func run(args []string) error {
 		return hold(args[0], args[1])
 	case command == "rtt" && len(args) == 2:
 		return withNumber(args[1], func(n int) error { return roundTrips(args[0], n) })
+	case command == "connect" && len(args) == 2:
+		return withNumber(args[1], func(n int) error { return connections(args[0], n) })
 	}
 	return fmt.Errorf("%s: no such command, or wrong arguments", command)
 }

@@ -69,3 +69,23 @@ func roundTrips(addr string, count int) error {
 	fmt.Fprintln(os.Stdout, took[count/2].Nanoseconds())
 	return nil
 }
+
+// connections measures how long it takes until a TCP connection stands, one after the other, and prints the median in
+// nanoseconds.
+func connections(addr string, count int) error {
+	took := make([]time.Duration, count)
+	for i := range took {
+		begin := time.Now()
+		c, err := dial("tcp", addr)
+		if err != nil {
+			return err
+		}
+		took[i] = time.Since(begin)
+		if err = c.Close(); err != nil {
+			return err
+		}
+	}
+	slices.Sort(took)
+	fmt.Fprintln(os.Stdout, took[count/2].Nanoseconds())
+	return nil
+}
