@@ -24,8 +24,8 @@ const (
 
 // Watch calls changed whenever somebody else may have changed what we keep, so that the caller can Audit at once and
 // not at the next round: a table, chain or rule of ours was deleted (nft flush ruleset), DOCKER-USER was made anew or
-// lost a rule (a restart of the engine, iptables -F DOCKER-USER with the nft kind), forwarding was turned on or off for
-// the host. It returns when ctx ends. Changes by iptables-legacy, and of single elements, make no news.
+// lost a rule (a restart of the engine, iptables -F DOCKER-USER), forwarding was turned on or off for the host. It
+// returns when ctx ends. Changes by iptables-legacy are noticed within a second. Those of single elements make no news.
 func (f *Firewall) Watch(ctx context.Context, changed func()) error {
 	tables, err := listen(unix.NETLINK_NETFILTER, unix.NFNLGRP_NFTABLES)
 	if err != nil {
@@ -39,6 +39,7 @@ func (f *Firewall) Watch(ctx context.Context, changed func()) error {
 	var readers sync.WaitGroup
 	readers.Go(func() { read(tables, news, f.concernsTable) })
 	readers.Go(func() { read(settings, news, concernsForwarding) })
+	readers.Go(func() { f.watchLegacy(ctx, news) })
 	stop := context.AfterFunc(ctx, func() {
 		_ = tables.Close()
 		_ = settings.Close()
@@ -99,10 +100,14 @@ func read(f *os.File, news chan<- struct{}, concerns func(kind uint16, body []by
 		case err == nil && !anyMessage(b[:n], concerns):
 			continue
 		}
-		select {
-		case news <- struct{}{}:
-		default:
-		}
+		tell(news)
+	}
+}
+
+func tell(news chan<- struct{}) {
+	select {
+	case news <- struct{}{}:
+	default: // somebody told already
 	}
 }
 

@@ -21,22 +21,7 @@ func TestWatch(t *testing.T) {
 	c := l.container(1, 2)
 	c.serve(80)
 	c.publish("8080:80/tcp", "8080:80/udp")
-	ctx, cancel := context.WithCancel(l.ctx)
-	told := make(chan struct{}, 100)
-	ended := make(chan error, 1)
-	go func() { ended <- l.f.Watch(ctx, func() { told <- struct{}{} }) }()
-	defer func() {
-		cancel()
-		must(t, <-ended)
-	}()
-	heard := func(wait time.Duration) bool {
-		select {
-		case <-told:
-			return true
-		case <-time.After(wait):
-			return false
-		}
-	}
+	heard := l.listen(t)
 	// Watch says nothing when it begins to hear. News that do not pause are told too.
 	for !heard(quiet / 10) {
 		sh(t, "sysctl -qw net.ipv4.conf.all.forwarding=1 && sysctl -qw net.ipv4.conf.all.forwarding=0")
@@ -70,6 +55,64 @@ func TestWatch(t *testing.T) {
 	l.clean()
 	sh(t, "nft 'add table inet theirs; add chain inet theirs c; add rule inet theirs c accept; delete table inet theirs'; sysctl -qw net.ipv4.conf.eth0.forwarding=0")
 	if heard(5 * quiet) {
+		t.Error("told of what concerns nobody")
+	}
+}
+
+// listen starts a Watch that lasts as long as the test, and gives who waits for it to tell something.
+func (l *lab) listen(t *testing.T) (heard func(wait time.Duration) bool) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(l.ctx)
+	told := make(chan struct{}, 100)
+	ended := make(chan error, 1)
+	go func() { ended <- l.f.Watch(ctx, func() { told <- struct{}{} }) }()
+	t.Cleanup(func() {
+		cancel()
+		must(t, <-ended)
+	})
+	return func(wait time.Duration) bool {
+		select {
+		case <-told:
+			return true
+		case <-time.After(wait):
+			return false
+		}
+	}
+}
+
+// TestWatchLegacy: what others do to DOCKER-USER with iptables-legacy is told too, and nothing else in its tables.
+func TestWatchLegacy(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	l := newLab(t)
+	docker(t, "iptables-legacy")
+	docker(t, "ip6tables-legacy")
+	l.network(1, nil)
+	c := l.container(1, 2)
+	c.serve(80)
+	heard := l.listen(t)
+	for heard(2 * legacyLook) { // what is there at the beginning
+	}
+	for _, script := range []string{
+		"iptables-legacy -F DOCKER-USER", "ip6tables-legacy -F DOCKER-USER",
+		"iptables-legacy -D FORWARD -j DOCKER-USER; iptables-legacy -F DOCKER-USER; iptables-legacy -X DOCKER-USER",
+		"iptables-legacy -N DOCKER-USER; iptables-legacy -I FORWARD -j DOCKER-USER",
+	} {
+		sh(t, script)
+		if !heard(patience) {
+			t.Errorf("nothing was told after %s", script)
+		}
+		if _, err := l.f.Audit(l.ctx); err != nil {
+			t.Error(err)
+		}
+		for heard(2 * legacyLook) { // the repair
+		}
+		l.clean()
+	}
+	c.publish("8080:80/tcp")
+	sh(t, "iptables-legacy -A INPUT -s 203.0.113.1 -j DROP; iptables-legacy -t nat -A OUTPUT -s 203.0.113.1 -j ACCEPT")
+	if heard(2 * legacyLook) {
 		t.Error("told of what concerns nobody")
 	}
 }
