@@ -67,21 +67,7 @@ func (w *world) story(t *testing.T, driver string) map[row]families {
 	w.server(t, "other", "oth", 2, 10)
 	answers := map[row]families{}
 	for _, from := range everywhere {
-		var rows []row
-		var questions []string
-		for _, to := range w.targets() {
-			if !slices.Contains(to.from, from) {
-				continue
-			}
-			rows = append(rows, row{from, to.name})
-			for _, addr := range []string{to.v4, to.v6} {
-				questions = append(questions, "tcp/"+addr, "udp/"+addr)
-			}
-		}
-		got := w.ask(t, from, questions...)
-		for i, r := range rows {
-			answers[r] = families{both(got[4*i], got[4*i+1]), both(got[4*i+2], got[4*i+3])}
-		}
+		w.askAll(t, from, w.targets(), answers)
 	}
 	w.remove(t, "web neighbour other", "pub oth")
 	return answers
