@@ -22,7 +22,8 @@ type setting struct {
 	field func(*Daemon) any
 	// value is the default, of the field's type.
 	value any
-	// socket marks the paths of sockets that ovsnet makes: "none" stands for no socket, and no two may be the same.
+	// socket marks the paths of sockets that ovsnet makes, and Docker's: "none" stands for no socket, and no two may be
+	// the same.
 	socket bool
 	check  func(*Daemon) error
 }
@@ -131,6 +132,16 @@ var daemonTable = []setting{
 		Option: Option{Key: "proc_sys", Type: "path", Doc: "Where the host's /proc/sys can be written. The managed plugin sets it; leave it out on a host."},
 		field:  func(d *Daemon) any { return &d.ProcSys }, value: "/proc/sys",
 		check: func(d *Daemon) error { return checkPath(d.ProcSys) },
+	},
+	{
+		Option: Option{Key: "docker_socket", Type: "path | none", Doc: "Docker's API, which is asked for the names of networks where ovs.bridge.peers has one. none: never."},
+		field:  func(d *Daemon) any { return &d.DockerSocket }, value: "/run/docker.sock", socket: true,
+		check: func(d *Daemon) error { return checkSocket(d.DockerSocket) },
+	},
+	{
+		Option: Option{Key: "system_bus", Type: "path", Doc: "The host's system bus (D-Bus), where firewalld is asked to let bridges pass."},
+		field:  func(d *Daemon) any { return &d.SystemBus }, value: "/run/dbus/system_bus_socket",
+		check: func(d *Daemon) error { return checkPath(d.SystemBus) },
 	},
 	{
 		Option: Option{Key: "log_level", Type: "debug | info | warn | error", Doc: "The least important lines that are logged. debug logs every call of Docker's."},

@@ -56,6 +56,7 @@ func TestDefault(t *testing.T) {
 		Scope: "local", Datapath: "auto", MTU: 1500, Owner: "ovsnet", ProcSys: "/proc/sys",
 		LogLevel: "info", LogFormat: "text", AuditInterval: 5 * time.Minute, VerbTimeout: 25 * time.Second,
 		StatusSocket: "/run/ovsnet/ovsnet.sock", TunnelPort: 14789,
+		DockerSocket: "/run/docker.sock", SystemBus: "/run/dbus/system_bus_socket",
 	}
 	if diff := cmp.Diff(want, d); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -19,7 +19,7 @@ type Outside struct {
 	InhibitIPv4 bool
 	// Gateway is GatewayOVS or GatewayDocker.
 	Gateway string
-	// Peers are other networks, by the start of their id or the name of their bridge, to which the host forwards.
+	// Peers are other networks, by their name in Docker, their bridge or the start of their id, to which the host forwards.
 	Peers []string
 	// ClampMSS lowers the MSS of TCP connections to what the way out carries.
 	ClampMSS bool
@@ -137,7 +137,7 @@ var outsideTable = []row[Network]{
 	{
 		Option: Option{
 			Key: "ovs.bridge.peers", Type: "network,...", Default: "none",
-			Doc: "Other networks of ovsnet, by the start of their id or the name of their bridge, to and from which the host forwards. One of the two naming the other is enough.",
+			Doc: "Other networks of ovsnet, by their name in Docker, their bridge, or at least 8 characters of their id, to and from which the host forwards. One of the two naming the other is enough.",
 		},
 		set: func(n *Network, v string) error {
 			n.Outside.Peers = strings.Split(v, ",")

@@ -17,7 +17,7 @@ func (x *examination) firewall(ctx context.Context, snap ovsdb.Snapshot) {
 	const topic = "firewall"
 	ctx, cancel := context.WithTimeout(ctx, examineTimeout)
 	defer cancel()
-	fw, err := nat.New(ctx, nat.Options{Owner: x.cfg.Owner, ProcSys: x.cfg.ProcSys, Log: slog.New(slog.DiscardHandler)})
+	fw, err := nat.New(ctx, nat.Options{Owner: x.cfg.Owner, ProcSys: x.cfg.ProcSys, SystemBus: x.cfg.SystemBus, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		x.say(FindingFault, topic, "", "networks that need one are refused: %v", err)
 		return

@@ -48,6 +48,8 @@ type Driver struct {
 	// restored is closed when the world has been read back from the journal and from Open vSwitch.
 	restored chan struct{}
 
+	unnamed chan struct{} // somebody wants names from Docker soon; one slot
+
 	// mu guards world and under, the only state that verbs share.
 	mu    sync.Mutex
 	world world
@@ -74,10 +76,11 @@ func New(ctx context.Context, o Options) (*Driver, error) {
 		links:    links,
 		journal:  j,
 		restored: make(chan struct{}),
+		unnamed:  make(chan struct{}, 1),
 		world:    newWorld(),
 		peers:    newPeers(o.Config.Peers, o.Config.TunnelAddress),
 	}
-	if d.fw, d.fwErr = nat.New(ctx, nat.Options{Owner: o.Config.Owner, ProcSys: o.Config.ProcSys, Log: o.Log}); d.fwErr != nil {
+	if d.fw, d.fwErr = nat.New(ctx, nat.Options{Owner: o.Config.Owner, ProcSys: o.Config.ProcSys, SystemBus: o.Config.SystemBus, Log: o.Log}); d.fwErr != nil {
 		d.fw = nil
 		o.Log.Warn("no firewall: networks that need one will be refused", "err", d.fwErr)
 	}
@@ -109,6 +112,9 @@ func (d *Driver) Run(ctx context.Context) error {
 	g.Go(func() error { d.watchUnderlay(ctx); return nil })
 	if d.fw != nil {
 		g.Go(func() error { d.watchFirewall(ctx); return nil })
+	}
+	if d.fw != nil && d.cfg.DockerSocket != "" {
+		g.Go(func() error { d.learnNames(ctx); return nil })
 	}
 	err := g.Wait()
 	if d.fw != nil {

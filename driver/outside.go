@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"slices"
-	"strings"
 
 	"github.com/ovsnet/ovsnet/config"
 	"github.com/ovsnet/ovsnet/driver/api"
@@ -40,12 +38,7 @@ func (n network) outside(others map[string]network) nat.Network {
 			*f = nat.Family{Mode: nat.ModeIsolated, Subnets: f.Subnets}
 		}
 	}
-	for id, other := range others {
-		if id != n.ID && slices.ContainsFunc(o.Peers, func(p string) bool { return strings.HasPrefix(id, p) || other.Bridge == p }) {
-			out.Peers = append(out.Peers, id)
-		}
-	}
-	slices.Sort(out.Peers)
+	out.Peers = n.meant(others)
 	return out
 }
 
@@ -56,6 +49,9 @@ func (d *Driver) openOutside(ctx context.Context, n network) error {
 	all := maps.Clone(d.world.networks)
 	d.mu.Unlock()
 	all[n.ID] = n
+	if d.cfg.DockerSocket != "" {
+		defer d.askForNames()
+	}
 	errs := []error{d.ensureOutside(ctx, n, all)}
 	for id, other := range all {
 		if id != n.ID && len(other.opts.Outside.Peers) > 0 {

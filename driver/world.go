@@ -33,6 +33,7 @@ type pool struct {
 type record struct {
 	Version  int               `json:"version"`
 	ID       string            `json:"id"`
+	Name     string            `json:"name,omitempty"` // in Docker, which does not tell; see meant.go
 	Door     string            `json:"door"`
 	Bridge   string            `json:"bridge"`
 	Datapath string            `json:"datapath"`

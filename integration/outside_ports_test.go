@@ -131,5 +131,23 @@ func TestOutsidePeers(t *testing.T) {
 			w.remove(t, "other", "oth")
 		})
 	}
+	t.Run("peers by name", func(t *testing.T) {
+		// One is there already, one is made later.
+		w.net(t, "ovs", "oth", 2, "-o", "ovs.bridge.peers=pub,later")
+		w.server(t, "other", "oth", 2, 10)
+		soon(t, func() error { return w.try("other", across("other", "pub's gateway")...) })
+		w.net(t, "ovs", "later", 3)
+		w.server(t, "third", "later", 3, 10)
+		there := all(at("10.80.3.10", "80", "other"), at("fd80:3::10", "81", "other"))
+		soon(t, func() error { return w.try("other", there...) })
+		w.hears(t, "third", all(at("10.80.2.10", "80", "third"), at("10.80.1.10", "80", "-"))...)
+		// Without Docker the names are known all the same.
+		w.KillServe(t)
+		w.StartServe(t, "OVSNET_DOCKER_SOCKET=none")
+		w.Ovsnet(t, "status")
+		w.Run(t, "nft delete table inet ovsnet")
+		soon(t, func() error { return w.try("other", append(there, across("other", "pub's gateway")...)...) })
+		w.remove(t, "other third", "oth later")
+	})
 	w.remove(t, "web", "pub")
 }

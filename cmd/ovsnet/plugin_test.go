@@ -123,6 +123,7 @@ func TestPluginSettings(t *testing.T) {
 	def := config.Default()
 	def.OVSDB, def.OVSRunDir, def.ProcSys, def.Socket, def.SocketGroup = d.OVSDB, d.OVSRunDir, d.ProcSys, d.Socket, d.SocketGroup
 	def.PluginSocket, def.StatusSocket, def.StateDir = d.PluginSocket, d.StatusSocket, d.StateDir
+	def.DockerSocket, def.SystemBus = d.DockerSocket, d.SystemBus
 	if diff := cmp.Diff(def, d); diff != "" {
 		t.Errorf("defaults differ in the plugin (-daemon +plugin)\n%s", diff)
 	}

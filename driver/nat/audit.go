@@ -91,6 +91,10 @@ func (f *Firewall) Examine(ctx context.Context, networks []Network) State {
 	}
 	f.networks = keep
 	defer func() { f.networks = map[string]Network{} }()
+	if len(keep) > 0 {
+		f.zones.see(ctx, gateways(keep))
+		s.addZones(f.zones)
+	}
 	s.Done = f.done(s)
 	return s.State
 }

@@ -22,6 +22,8 @@ type Options struct {
 	Owner string
 	// ProcSys is where the host's /proc/sys can be written; empty: /proc/sys.
 	ProcSys string
+	// SystemBus is the path of the host's D-Bus, for firewalld; empty: the usual one.
+	SystemBus string
 	// Log is told once per change; nil: slog's default.
 	Log *slog.Logger
 }
@@ -64,6 +66,9 @@ func New(ctx context.Context, o Options) (*Firewall, error) {
 	if o.ProcSys == "" {
 		o.ProcSys = "/proc/sys"
 	}
+	if o.SystemBus == "" {
+		o.SystemBus = "/run/dbus/system_bus_socket"
+	}
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
@@ -77,7 +82,7 @@ func New(ctx context.Context, o Options) (*Firewall, error) {
 	}
 	f := &Firewall{
 		log: o.Log, version: strings.TrimSpace(string(version)), sys: sysctls{o.ProcSys}, backends: backends(),
-		lock: make(chan struct{}, 1), table: t, accepts: accepts{prefix: name + "/"}, zones: zones{in: map[string]string{}},
+		lock: make(chan struct{}, 1), table: t, accepts: accepts{prefix: name + "/"}, zones: zones{bus: o.SystemBus, in: map[string]string{}},
 		networks: map[string]Network{}, fixed: elements{}, endpoints: map[string]*publication{},
 		published: map[string][]Published{},
 	}

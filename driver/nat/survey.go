@@ -64,7 +64,7 @@ func (s *survey) lookNFT(ctx context.Context) error {
 			continue
 		}
 		s.nftUser = s.nftUser || c.Name == dockerUser
-		s.Firewalld = s.Firewalld || c.Table == "firewalld"
+		s.Firewalld = s.Firewalld || c.Table == firewalldTable
 		s.DockerNFT = s.DockerNFT || c.Table == "docker-bridges"
 		s.UFW = s.UFW || strings.HasPrefix(c.Name, "ufw-")
 		if c.Hook == "forward" && c.Policy == "drop" {

@@ -24,7 +24,7 @@ const (
 
 // Watch calls changed whenever somebody else may have changed what we keep, so that the caller can Audit at once and
 // not at the next round: a table, chain or rule of ours was deleted (nft flush ruleset), DOCKER-USER was made anew or
-// lost a rule (a restart of the engine, iptables -F DOCKER-USER), forwarding was turned on or off for the host. It
+// lost a rule (a restart of the engine, iptables -F DOCKER-USER), firewalld was started, forwarding was turned on or off for the host. It
 // returns when ctx ends. Changes by iptables-legacy are noticed within a second. Those of single elements make no news.
 func (f *Firewall) Watch(ctx context.Context, changed func()) error {
 	tables, err := listen(unix.NETLINK_NETFILTER, unix.NFNLGRP_NFTABLES)
@@ -154,6 +154,8 @@ func text(b []byte) string { return string(bytes.TrimRight(b, "\x00")) }
 func (f *Firewall) concernsTable(kind uint16, body []byte) bool {
 	table, second := text(attribute(body, 1)), text(attribute(body, 2))
 	switch kind &^ (unix.NFNL_SUBSYS_NFTABLES << 8) {
+	case unix.NFT_MSG_NEWTABLE: // it was started, or loaded anew: what was set at run time may be gone
+		return table == firewalldTable
 	case unix.NFT_MSG_DELTABLE, unix.NFT_MSG_DELSET:
 		return table == f.table.name
 	case unix.NFT_MSG_DELRULE:

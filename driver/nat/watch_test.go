@@ -35,6 +35,7 @@ func TestWatch(t *testing.T) {
 		"nft flush ruleset", "nft flush table inet ovsnet", "nft delete table inet ovsnet",
 		"iptables-nft -N DOCKER-USER 2>&1 || iptables-nft -F DOCKER-USER", "iptables-nft -F DOCKER-USER",
 		"sysctl -qw net.ipv4.conf.all.forwarding=1", "sysctl -qw net.ipv6.conf.all.forwarding=1",
+		"nft 'add table inet firewalld; delete table inet firewalld'",
 	} {
 		sh(t, script)
 		if !heard(patience) {

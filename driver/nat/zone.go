@@ -3,12 +3,10 @@
 package nat
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -21,10 +19,9 @@ const (
 	firewalldName = "org.fedoraproject.FirewallD1"
 	firewalldPath = dbus.ObjectPath("/org/fedoraproject/FirewallD1")
 	firewalldZone = firewalldName + ".zone."
+	// firewalldTable is its table of nftables.
+	firewalldTable = "firewalld"
 )
-
-// systemBus is where the bus is when the environment does not say otherwise.
-const systemBus = "unix:path=/run/dbus/system_bus_socket"
 
 // zoneDeadline bounds what we ask of firewalld. It may be busy with a reload.
 const zoneDeadline = 10 * time.Second
@@ -33,6 +30,7 @@ const zoneDeadline = 10 * time.Second
 // know, whatever our table accepts. The zone is the one that Docker makes for its own bridges, else "trusted". It is
 // changed at run time only, and a link that the operator has put elsewhere stays there.
 type zones struct {
+	bus string // path of the system bus
 	// in tells the zone of each link that we have put into one.
 	in map[string]string
 	// present tells whether firewalld was there when it was last asked, failed why it could not be.
@@ -45,14 +43,20 @@ type zones struct {
 // a zone himself.
 func (f *Firewall) zone(ctx context.Context) int {
 	z := &f.zones
-	z.links = make([]string, 0, len(f.networks))
-	for _, n := range f.networks {
-		z.links = append(z.links, n.Bridge)
-	}
-	slices.Sort(z.links)
+	z.links = gateways(f.networks)
 	var changed int
 	changed, z.present, z.failed = z.ensure(ctx, z.links)
 	return changed
+}
+
+// gateways are the links of networks' gateways.
+func gateways(networks map[string]Network) []string {
+	out := make([]string, 0, len(networks))
+	for _, n := range networks {
+		out = append(out, n.Bridge)
+	}
+	slices.Sort(out)
+	return out
 }
 
 // addZones adds what is known of firewalld.
@@ -65,20 +69,50 @@ func (s *survey) addZones(z zones) {
 	}
 }
 
+// open looks for firewalld on the bus. present tells whether it is there at all; done gives the bus back.
+func (z *zones) open(ctx context.Context) (fw firewalld, present bool, done func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, zoneDeadline)
+	bus, err := dbus.Connect("unix:path="+z.bus, dbus.WithContext(ctx))
+	if err != nil {
+		cancel()
+		return fw, false, func() {}, fmt.Errorf("system bus: %w", err)
+	}
+	done = func() {
+		_ = bus.Close() // nothing is under way
+		cancel()
+	}
+	err = bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.NameHasOwner", 0, firewalldName).Store(&present)
+	return firewalld{ctx, bus.Object(firewalldName, firewalldPath)}, present, done, err
+}
+
+// see finds out which links are in a zone that lets them pass, and changes nothing.
+func (z *zones) see(ctx context.Context, links []string) {
+	fw, present, done, err := z.open(ctx)
+	defer done()
+	z.links, z.present, z.failed = links, present, err
+	if err != nil || !present {
+		return
+	}
+	for _, l := range links {
+		zone, err := fw.zoneOf(l)
+		z.failed = errors.Join(z.failed, err)
+		if passes(zone) {
+			z.in[l] = zone
+		}
+	}
+}
+
+// passes tells whether a zone is one that we put links into.
+func passes(zone string) bool { return zone == "docker" || zone == "trusted" }
+
 // ensure puts links into the zone and takes others, which were ours, out. It counts what it changed. present tells
 // whether firewalld is there at all.
 func (z *zones) ensure(ctx context.Context, links []string) (changed int, present bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, zoneDeadline)
-	defer cancel()
-	bus, err := dbus.Connect(cmp.Or(os.Getenv("DBUS_SYSTEM_BUS_ADDRESS"), systemBus), dbus.WithContext(ctx))
-	if err != nil {
-		return 0, false, fmt.Errorf("system bus: %w", err)
+	fw, present, done, err := z.open(ctx)
+	defer done()
+	if err != nil || !present {
+		return 0, present, err
 	}
-	defer func() { _ = bus.Close() }()
-	if err := bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.NameHasOwner", 0, firewalldName).Store(&present); err != nil || !present {
-		return 0, false, err
-	}
-	fw := firewalld{ctx, bus.Object(firewalldName, firewalldPath)}
 	var names []string
 	if err := fw.call(&names, "getZones"); err != nil {
 		return 0, true, err
@@ -98,17 +132,18 @@ func (z *zones) ensure(ctx context.Context, links []string) (changed int, presen
 		changed++
 	}
 	for _, l := range links {
-		var now, was string
-		if err := fw.tolerate(fw.call(&now, "getZoneOfInterface", l), "UNKNOWN_INTERFACE"); err != nil {
+		now, err := fw.zoneOf(l)
+		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		if now == "docker" || now == "trusted" { // by us, perhaps in an earlier run
+		if passes(now) { // by us, perhaps in an earlier run
 			z.in[l] = now
 		}
 		if now != "" {
 			continue
 		}
+		var was string
 		if err := fw.call(&was, "addInterface", zone, l); err != nil {
 			errs = append(errs, err)
 			continue
@@ -132,6 +167,12 @@ func (f firewalld) call(answer any, method string, args ...any) error {
 		return fmt.Errorf("firewalld: %s: %w", method, c.Err)
 	}
 	return c.Store(answer)
+}
+
+// zoneOf is the zone that a link was put into; empty if into none.
+func (f firewalld) zoneOf(link string) (zone string, err error) {
+	err = f.tolerate(f.call(&zone, "getZoneOfInterface", link), "UNKNOWN_INTERFACE")
+	return zone, err
 }
 
 // tolerate drops an error that firewalld gives a code.
