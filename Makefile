@@ -45,6 +45,7 @@ demo-down: ## Remove the demo (root)
 .PHONY: packages
 packages: ## Install what the tests need and the machine lacks (root, apt-get)
 	$(scripts)/packages.sh test
+	$(scripts)/firewalls.sh build/firewalls
 
 .PHONY: test
 test: export OVSNET_REQUIRE := all

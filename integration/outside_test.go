@@ -33,7 +33,17 @@ func newWorld(tb testing.TB, dockerd []string) *world {
 // newWorldBy is newWorld with another way of running the driver.
 func newWorldBy(tb testing.TB, by way, dockerd []string) *world {
 	tb.Helper()
-	h := integration.NewLab(tb).HostWith(tb, "h1", integration.HostOptions{Dockerd: dockerd})
+	return newWorldOn(tb, by, dockerd, nil)
+}
+
+// newWorldOn is newWorldBy with something done to the host before its engine starts.
+func newWorldOn(tb testing.TB, by way, dockerd []string, prepare func(*integration.Host, testing.TB)) *world {
+	tb.Helper()
+	h := integration.NewLab(tb).HostWith(tb, "h1", integration.HostOptions{Dockerd: dockerd, NoDocker: prepare != nil})
+	if prepare != nil {
+		prepare(h, tb)
+		h.StartDocker(tb)
+	}
 	w := &world{Host: h, probe: integration.Probe(tb), names: map[string]string{}}
 	for i := 1; i <= 2; i++ {
 		o := h.Outside(tb, i)

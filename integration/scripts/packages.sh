@@ -47,6 +47,8 @@ test)
 	want iproute2 ip
 	want iptables iptables-save
 	want procps ps
+	want python3 python3 # firewalld's and ufw's
+	want dbus-daemon dbus-daemon
 	want ethtool ethtool
 	want gcc gcc # the race detector's
 	want libc6-dev gcc
