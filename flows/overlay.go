@@ -31,6 +31,7 @@ func (t Tunnel) validate() error {
 
 // compileArrival gives the rows of tunnels that are the same for every network.
 func compileArrival(add emit) {
+	add(rowHello, NewMatch(MAC(FieldEthSrc, helloMAC), eth(etherHello)))
 	add(rowGroupSource, NewMatch(MACMask(FieldEthSrc, multicastMAC, multicastMAC)))
 	add(rowArriveMiss, nil)
 	add(rowRemoteMiss, nil, setRegs(reg(RegTarget, 0)))

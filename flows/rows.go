@@ -58,6 +58,7 @@ var (
 	rowSpoofedIP   = Row{43, TableAddress, 100, "spoofed-ip", "spoofed-ip", "another source address"}
 	rowAddressMiss = Row{44, TableAddress, 0, "address-miss", "spoofed-ip", "a port without rows of its own"}
 
+	rowHello            = Row{93, TableArrive, 430, "hello", "hello", "another host of ovsnet's says that it is there; the row of its peer has counted it"}
 	rowGroupSource      = Row{34, TableArrive, 420, "group-source", "group-source", "a group's MAC as source"}
 	rowRemoteGateway    = Row{35, TableArrive, 400, "remote-gateway", "remote-gateway", "from, for or about the gateway: each host has its own"}
 	rowNeighbourFrame   = Row{36, TableArrive, 310, "neighbour-frame", "", "a MAC of ovs.tunnel.static from its peer: nothing to learn"}
@@ -130,7 +131,7 @@ func Rows() []Row {
 		rowServiceAllowed, rowHiddenHeader, rowNDFragment, rowNDMalformed, rowRogueRA, rowRogueRedirect, rowRogueDHCP,
 		rowARPProbe, rowARPOwn, rowNSOwn, rowNAOwn, rowARP, rowND, rowSpeechMiss,
 		rowOwnAddress, rowDHCPClient, rowUnspecified, rowSpoofedIP, rowAddressMiss,
-		rowGroupSource, rowRemoteGateway, rowNeighbourFrame, rowSpoofedNeighbour, rowLearn, rowArriveMiss,
+		rowHello, rowGroupSource, rowRemoteGateway, rowNeighbourFrame, rowSpoofedNeighbour, rowLearn, rowArriveMiss,
 		rowResolveOwn, rowDefend, rowAnswerGateway, rowProbeGateway, rowResolvePrivate, rowAnswer, rowProbe,
 		rowDefendNeighbour, rowProbeNeighbour, rowAnswerNeighbour, rowResolveMarked, rowResolveMiss, rowAdvertise, rowReplyMiss,
 		rowRouted, rowPolicyMiss,

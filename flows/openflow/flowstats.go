@@ -17,11 +17,13 @@ type FlowStats struct {
 	Packets  uint64
 	Bytes    uint64
 	Duration time.Duration // since the flow was added
+	Idle     time.Duration // since its last packet, or since it was added; whole seconds
 }
 
 // OXS fields (OpenFlow 1.5.1, 7.2.4.2).
 const (
 	statDuration = 0
+	statIdle     = 1
 	statPackets  = 4
 	statBytes    = 5
 )
@@ -80,6 +82,8 @@ func (s *FlowStats) decodeStats(b []byte) ([]byte, error) {
 		switch h.field() {
 		case statDuration:
 			s.Duration = time.Duration(get32(value))*time.Second + time.Duration(get32(value[4:]))
+		case statIdle:
+			s.Idle = time.Duration(get32(value))*time.Second + time.Duration(get32(value[4:]))
 		case statPackets:
 			s.Packets = get64(value)
 		case statBytes:
