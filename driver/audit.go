@@ -37,6 +37,9 @@ func (s *auditStats) count(kind string, n int) {
 // gatewayTimeout bounds the wait for a bridge's LOCAL port in the audit, where other bridges wait behind it.
 const gatewayTimeout = 3 * time.Second
 
+// regular is the reason of the audits that come by themselves.
+const regular = "interval"
+
 // audit compares everything that should be with everything that is and repairs the difference. Where something could
 // not be done it gives the channel that says when to try again.
 func (l *loop) audit(ctx context.Context, why string) <-chan time.Time {
@@ -47,6 +50,11 @@ func (l *loop) audit(ctx context.Context, why string) <-chan time.Time {
 	ctx, cancel := context.WithTimeout(ctx, l.d.cfg.VerbTimeout)
 	defer cancel()
 	err := l.compare(ctx)
+	if why == regular {
+		if bad := l.sayHello(ctx); bad != nil {
+			l.log.Debug("peers not greeted", "err", bad)
+		}
+	}
 	l.mu.Lock()
 	before := l.err
 	l.last, l.err = time.Now(), err
@@ -204,6 +212,7 @@ func (l *loop) compareFlows(ctx context.Context, n network) (int, error) {
 	b.objects = map[string]flows.Compiled{}
 	b.take(changes)
 	repaired, err := b.sync(ctx)
+	l.heard.put(n.Bridge, b.seen)
 	l.watchConn(b)
 	if err != nil {
 		b.unsure = true

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/ovsnet/ovsnet/flows"
 	"github.com/ovsnet/ovsnet/flows/openflow"
@@ -33,6 +35,8 @@ type bridge struct {
 	objects map[string]flows.Compiled
 	// unsure says that the switch may not hold what objects say: the next apply compares everything.
 	unsure bool
+	// seen is what the last comparison saw of peers' frames.
+	seen map[netip.Addr]sighting
 }
 
 func newBridge(name, runDir string, log *slog.Logger) *bridge {
@@ -189,6 +193,7 @@ func (b *bridge) sync(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	b.seen = sightings(have, time.Now())
 	groups, err := b.conn.DumpGroups(ctx)
 	if err != nil {
 		return 0, err

@@ -66,7 +66,11 @@ func (o *door) discover(ctx context.Context, r api.DiscoveryNotification, f func
 	now := time.Now()
 	defer o.d.peers.look()
 	err := o.d.changePeers(ctx, func(p *peers) bool {
+		self := p.self
 		changed := f(p, now)
+		if p.self != self {
+			o.d.loop.want() // tunnels may be of that address
+		}
 		if changed {
 			o.d.log.Info("told by Swarm", "door", o.name, "node", r.Address, "self", r.Self, "nodes", len(p.nodes))
 		}

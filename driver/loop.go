@@ -32,6 +32,7 @@ type loop struct {
 	// switches guards bridges and what is in them. It is held while one is programmed or compared.
 	switches sync.Mutex
 	bridges  map[string]*bridge
+	heard    heard
 
 	auditStats
 }
@@ -98,7 +99,7 @@ func (l *loop) runCommits(ctx context.Context) error {
 		case <-again:
 			again = l.audit(ctx, "unfinished audit")
 		case <-tick.C:
-			again = l.audit(ctx, "interval")
+			again = l.audit(ctx, regular)
 		}
 	}
 }

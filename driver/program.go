@@ -144,6 +144,7 @@ func (l *loop) cutOff(name string) bool {
 
 // forget drops the connection to a bridge that was removed.
 func (l *loop) forget(name string) {
+	defer l.heard.drop(name)
 	l.switches.Lock()
 	defer l.switches.Unlock()
 	if b, ok := l.bridges[name]; ok {

@@ -44,6 +44,8 @@ type NetworkStatus struct {
 	Subnets   []string         `json:"subnets"`
 	Gateways  []string         `json:"gateways"`
 	Endpoints []EndpointStatus `json:"endpoints"`
+	// Tunnel is nil on a network of one host.
+	Tunnel *TunnelStatus `json:"tunnel,omitempty"`
 }
 
 // EndpointStatus tells of one endpoint.
@@ -77,7 +79,7 @@ func (d *Driver) Status(context.Context) Status {
 	for _, n := range w.networks {
 		ns := NetworkStatus{
 			ID: n.ID, Door: n.Door, Bridge: n.Bridge, Datapath: n.Datapath, MTU: n.MTU, Internal: n.Internal,
-			Subnets: []string{}, Gateways: []string{}, Endpoints: []EndpointStatus{},
+			Subnets: []string{}, Gateways: []string{}, Endpoints: []EndpointStatus{}, Tunnel: d.tunnelStatus(n, s.Audit.Last),
 		}
 		for _, p := range n.Pools {
 			ns.Subnets = append(ns.Subnets, p.Subnet.String())

@@ -81,7 +81,7 @@ func TestPipelineEqualsModel(t *testing.T) {
 var unmet = []string{"guard-miss", "spoofed-miss", "address-miss", "reply-miss", "no-output", "arrive-miss", "spread-miss"}
 
 // rare are the rows that a short run may miss; TestTraceOverlay meets them.
-var rare = []string{"defend-neighbour", "probe-neighbour", "tagged-stays"}
+var rare = []string{"hello", "defend-neighbour", "probe-neighbour", "tagged-stays"}
 
 // compare says how the switch's decision differs from the model's.
 func (v verdict) compare(d decision) error {

@@ -41,6 +41,7 @@ func TestTraceOverlay(t *testing.T) {
 	broadcast := func(src int) []byte {
 		return v4(hw(src), everyone, ip4(ip4of(src), ip("255.255.255.255"), isUDP, 0, udp(1, 2)))
 	}
+	hello, _ := flows.Hello(overlaid(dualNetwork(1, nil), 100))
 	plain, isMarked := []string{"vlan_tci=0x0000,"}, []string{"dl_vlan=1,"}
 	judge(t, b, []attempt{
 		{name: "to all", in: alice, frame: broadcast(2), row: "to-peers", out: and(toAll, toPeers), final: plain},
@@ -88,6 +89,9 @@ func TestTraceOverlay(t *testing.T) {
 		{name: "solicitation for the gateway from a peer", in: behind(2), frame: ns(hw(erin), ip6of(erin), gwLL, lla(1, hw(erin))), row: "remote-gateway"},
 		{name: "advertisement of the gateway from a peer", in: behind(2), frame: na(hw(erin), ip6of(erin), gwIP6, lla(2, hw(erin))), row: "remote-gateway"},
 		{name: "a group as source", in: behind(2), frame: v4(mcast(allNodes), bMAC, ip4(ip4of(erin), bIP, isUDP, 0, udp(1, 2))), row: "group-source"},
+		{name: "hello", in: behind(3), frame: hello, row: "hello"},
+		{name: "hello from a stranger", in: behind(5), frame: hello, row: "unknown-peer"},
+		{name: "hello from a container", in: alice, frame: hello, row: "spoofed-mac"},
 		{name: "ARP for a port", in: behind(2), frame: who(hw(erin), ip4of(erin), bIP), row: "answer", out: out(inPort), final: []string{"arp_sha=" + bMAC.String()}},
 		{name: "solicitation for a port", in: behind(3), frame: ns(hw(frank), ip6of(frank), bIP6, lla(1, hw(frank))), row: "answer", out: out(inPort), final: []string{"nd_tll=" + bMAC.String()}},
 		{name: "DAD of a port's address", in: behind(2), frame: ns(hw(erin), none6, bIP6), row: "defend", out: out(inPort)},

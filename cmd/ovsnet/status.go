@@ -23,7 +23,7 @@ func (p *program) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Ask the running daemon how it is",
-		Long:  "Ask the running daemon for its connection to Open vSwitch, its last audit, its networks, endpoints and published ports.",
+		Long:  "Ask the running daemon for its connection to Open vSwitch, its last audit, its networks, their peers on other hosts, endpoints and published ports.",
 		Args:  cobra.NoArgs,
 	}
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
@@ -72,6 +72,7 @@ func printStatus(w io.Writer, s driver.Status) error {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%d\n", shortID(n.ID), n.Bridge, n.Datapath, n.MTU, n.Door,
 			list(n.Subnets), list(n.Gateways), len(n.Endpoints))
 	}
+	printPeers(t, s.Networks)
 	header := false
 	for _, n := range s.Networks {
 		for _, e := range n.Endpoints {
@@ -88,6 +89,27 @@ func printStatus(w io.Writer, s driver.Status) error {
 		}
 	}
 	return t.Flush()
+}
+
+// printPeers writes one line for each other host of a network.
+func printPeers(w io.Writer, networks []driver.NetworkStatus) {
+	header := false
+	for _, n := range networks {
+		if n.Tunnel == nil {
+			continue
+		}
+		for _, p := range n.Tunnel.Peers {
+			if !header {
+				fmt.Fprint(w, "\nPEER\tNETWORK\tTUNNEL\tVNI\tSTATE\tLAST FRAME\tKNOWN FROM\n")
+				header = true
+			}
+			last := "never"
+			if !p.LastFrame.IsZero() {
+				last = p.LastFrame.Local().Format(time.DateTime)
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", p.Address, shortID(n.ID), n.Tunnel.Type, n.Tunnel.VNI, p.State, last, list(p.From))
+		}
+	}
 }
 
 // auditText says when the last audit was, whether it could finish, and what has been repaired since the start.
