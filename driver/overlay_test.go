@@ -266,7 +266,9 @@ func TestAuditMendsOverlay(t *testing.T) {
 		}
 		sw.Ctl(t, "set", "Interface", n.Tunnel, "options:key=6", "options:local_ip=198.51.100.77")
 		sw.OFCtl(t, "del-flows", n.Bridge, "table=0,in_port="+strconv.Itoa(tunnelOFPort))
-		sw.OFCtl(t, "mod-group", n.Bridge, fmt.Sprintf("group_id=%d,type=all", flows.GroupID(1, flows.FloodPeers)))
+		for id := range want {
+			sw.OFCtl(t, "mod-group", n.Bridge, fmt.Sprintf("group_id=%d,type=all", flows.PeerGroup(1, id)))
+		}
 		mended(t, sw, d, n, len(want))
 		sw.Ctl(t, "del-port", n.Bridge, n.Tunnel)
 		mended(t, sw, d, n, len(want))

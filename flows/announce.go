@@ -17,7 +17,7 @@ func Announcement(p Port) ([]byte, []Action) {
 		actions = append(actions, setRegs(flagged(RegSrcIsolated, p.Isolated), flagged(RegSrcPromisc, p.Promiscuous)))
 		actions = append(actions, mark()...)
 	}
-	return append(frame, make([]byte, minFrame-len(frame))...), append(actions, Group{GroupID(p.Network.Tag, FloodPeers)})
+	return append(frame, make([]byte, minFrame-len(frame))...), append(actions, toAllPeers(p.Network.Tag)...)
 }
 
 // minFrame is the length of the shortest frame of Ethernet, without its checksum (IEEE 802.3, section 3.2.7).

@@ -51,7 +51,9 @@ func (n Network) overlay(c *Compiled, add emit) error {
 		return errors.New("multicast snooping: not on an overlay, whose peers it would not know of; turn it off")
 	}
 	net := reg(RegNetwork, uint64(n.Tag))
-	c.Groups = append(c.Groups, GroupDesc{ID: GroupID(n.Tag, FloodPeers), Type: GroupAll})
+	for i := range uint16(peerGroups) {
+		c.Groups = append(c.Groups, GroupDesc{ID: PeerGroup(n.Tag, i), Type: GroupAll})
+	}
 	add(rowUnknownPeer, NewMatch(U(FieldInPort, uint64(n.Tunnel.Port))))
 	n.gatewayStays(add)
 

@@ -46,7 +46,7 @@ func Page() string {
 		text string
 	}{
 		{FloodAll, "every port"}, {FloodOpen, "every port that is not isolated"},
-		{FloodPrivileged, "the gateway and promiscuous ports"}, {FloodUnguarded, "ports without port security"}, {FloodPeers, "the peers of an overlay"},
+		{FloodPrivileged, "the gateway and promiscuous ports"}, {FloodUnguarded, "ports without port security"}, {FloodPeers, "to 11: the peers of an overlay, peer n in 4 + n modulo 8"},
 	} {
 		line("%d  %s", f.f, f.text)
 	}

@@ -36,7 +36,7 @@ func CompilePeer(p Peer) (Compiled, error) {
 	add(rowPeer, with(from), append(classify[:2:2], Goto{TableArrive})...)
 	add(rowPeerMarked, with(from, isTagged()), append(append(classify[:2:2], unmark()...), Goto{TableArrive})...)
 	add(rowLearn, with(from), p.learn(t), Goto{TableResolve})
-	c.Members = append(c.Members, Member{Group: GroupID(n, FloodPeers),
+	c.Members = append(c.Members, Member{Group: PeerGroup(n, p.ID),
 		Bucket: Bucket{ID: uint32(p.ID), Actions: []Action{tunnelTo(p.Addr), Output{uint32(t.Port)}}}})
 	return c, nil
 }

@@ -124,7 +124,7 @@ const (
 	FloodOpen       Flood = 1 // every port that is not isolated
 	FloodPrivileged Flood = 2 // the gateway and promiscuous ports
 	FloodUnguarded  Flood = 3 // ports without port security: where an unknown MAC may live
-	FloodPeers      Flood = 4 // the peers of an overlay, each with a copy of its own
+	FloodPeers      Flood = 4 // the peers of an overlay, each with a copy of its own: peer n in group 4 + n modulo 8
 )
 
 // GroupID is the OpenFlow group of a network's flood group: the network's tag, then four bits for the kind.

@@ -26,13 +26,28 @@ func unmark() []Action {
 	return []Action{Copy{Src: FieldVLANTCI, Dst: RegSrcIsolated.Field, DstOfs: RegSrcIsolated.Ofs, Bits: markBits}, PopVLAN{}}
 }
 
+// peerGroups is how many groups the peers are spread over. To change one bucket of a group Open vSwitch copies them all, so
+// that one more peer would cost the more the more there are.
+const peerGroups = 8
+
+// PeerGroup is the flood group of a network's peer, by the peer's number.
+func PeerGroup(tag, peer uint16) uint32 { return GroupID(tag, FloodPeers+Flood(peer%peerGroups)) }
+
+func toAllPeers(tag uint16) []Action {
+	var all []Action
+	for i := range uint16(peerGroups) {
+		all = append(all, Group{PeerGroup(tag, i)})
+	}
+	return all
+}
+
 func isTagged() FieldMatch { return UMask(FieldVLANTCI, vlanPresent, vlanPresent) }
 
 // spread gives the rows by which a container's frame gets into the tunnel, marked where it has to be.
 func (n Network) spread(add emit) {
 	net, container := reg(RegNetwork, uint64(n.Tag)), reg(RegSource, uint64(KindContainer))
 	known := reg(RegTarget, uint64(KindTunnel))
-	peers := Group{GroupID(n.Tag, FloodPeers)}
+	peers := toAllPeers(n.Tag)
 	var here []Action // where else an unknown MAC may live
 	if n.Unguarded {
 		here = append(here, Group{GroupID(n.Tag, FloodUnguarded)})
@@ -40,10 +55,10 @@ func (n Network) spread(add emit) {
 	add(rowTaggedStays, NewMatch(regs(net), isTagged()))
 	for _, special := range []regValue{reg(RegSrcIsolated, 1), reg(RegSrcPromisc, 1)} {
 		add(rowMarkToPeer, NewMatch(regs(net, container, known, special)), append(mark(), Goto{TableAdmit})...)
-		add(rowMarkToPeers, NewMatch(regs(net, container, special), toMany()), append(mark(), peers)...)
-		add(rowMarkUnknown, NewMatch(regs(net, container, special)), append(append(here[:len(here):len(here)], mark()...), peers)...)
+		add(rowMarkToPeers, NewMatch(regs(net, container, special), toMany()), append(mark(), peers...)...)
+		add(rowMarkUnknown, NewMatch(regs(net, container, special)), append(append(here[:len(here):len(here)], mark()...), peers...)...)
 	}
 	add(rowToPeer, NewMatch(regs(net, container, known)), Goto{TableAdmit})
-	add(rowToPeers, NewMatch(regs(net, container), toMany()), peers)
-	add(rowUnknownPeers, NewMatch(regs(net, container)), append(here, peers)...)
+	add(rowToPeers, NewMatch(regs(net, container), toMany()), peers...)
+	add(rowUnknownPeers, NewMatch(regs(net, container)), append(here, peers...)...)
 }

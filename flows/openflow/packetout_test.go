@@ -30,9 +30,16 @@ func TestPacketOut(t *testing.T) {
 	if err = b.PacketOut(ctx, flows.PortController, make([]byte, maxMessage), actions...); err == nil {
 		t.Error("a frame that fits no message was sent")
 	}
-	group := GroupMod{Command: GroupAdd, Group: flows.GroupDesc{ID: flows.GroupID(2, flows.FloodPeers),
-		Buckets: []flows.Bucket{{ID: 1, Actions: []flows.Action{flows.Output{Port: 7}}}}}}
-	if err = b.Apply(ctx, Update{Groups: []GroupMod{group}}); err != nil {
+	var groups []GroupMod
+	for _, a := range actions {
+		g, ok := a.(flows.Group)
+		if !ok {
+			t.Fatalf("an unmarked port's announcement does %v", a)
+		}
+		groups = append(groups, GroupMod{Command: GroupAdd, Group: flows.GroupDesc{ID: g.ID}})
+	}
+	groups[2].Group.Buckets = []flows.Bucket{{ID: 1, Actions: []flows.Action{flows.Output{Port: 7}}}}
+	if err = b.Apply(ctx, Update{Groups: groups}); err != nil {
 		t.Fatal(err)
 	}
 	if err = b.PacketOut(ctx, flows.PortController, frame, actions...); err != nil {
