@@ -37,6 +37,11 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	begin := time.Now()
 	ctx, cancel := context.WithTimeout(r.Context(), s.opts.Deadline)
 	defer cancel()
+	rc := http.NewResponseController(w)
+	// Also of a body that nobody wants: net/http reads its beginning before it sends an answer.
+	if err := rc.SetReadDeadline(begin.Add(min(s.opts.BodyTime, s.opts.Deadline))); err != nil {
+		s.log.Debug("no read deadline", "err", err)
+	}
 
 	name := "unknown"
 	v, known := verbs[r.URL.Path]
@@ -51,12 +56,15 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	case r.Method != http.MethodPost:
 		a = refuse(http.StatusMethodNotAllowed, fmt.Errorf("%s: method %s, want POST", name, r.Method))
 	default:
-		a = s.call(ctx, w, r, v, name, &c)
+		a = s.serve(ctx, w, r, v, name, &c)
 	}
 	s.record(ctx, name, &c, a.err, time.Since(begin))
 
-	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+	if err := rc.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		s.log.Debug("no write deadline", "verb", name, "err", err)
+	}
+	if s.crowded() {
+		w.Header().Set("Connection", "close")
 	}
 	w.Header().Set("Content-Type", sdk.DefaultContentTypeV1_1)
 	w.WriteHeader(a.status)
@@ -66,8 +74,32 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// call waits for a turn, reads the body and calls the driver.
-func (s *Server) call(ctx context.Context, w http.ResponseWriter, r *http.Request, v verb, name string, c *checker) (a answer) {
+// serve reads the body and makes the call. A client that sends its body slowly
+// does not keep a turn from others meanwhile.
+func (s *Server) serve(ctx context.Context, w http.ResponseWriter, r *http.Request, v verb, name string, c *checker) answer {
+	size := s.opts.MaxBody // until it has come, of one that does not say
+	if r.ContentLength >= 0 {
+		size = r.ContentLength
+	}
+	if size > s.opts.MaxBody {
+		return refuse(http.StatusRequestEntityTooLarge, fmt.Errorf("%s: %w", name, s.tooLarge()))
+	}
+	if size > 0 {
+		if err := s.room.Acquire(ctx, size); err != nil {
+			return refuse(http.StatusServiceUnavailable,
+				fmt.Errorf("%s: %d bytes of other calls are being read, and none ended in time: %w", name, fullBodies*s.opts.MaxBody, err))
+		}
+		defer s.room.Release(size)
+	}
+	body, status, err := s.read(w, r)
+	if err != nil {
+		return refuse(status, fmt.Errorf("%s: %w", name, err))
+	}
+	return s.call(ctx, v, body, name, c)
+}
+
+// call waits for a turn and calls the driver.
+func (s *Server) call(ctx context.Context, v verb, body []byte, name string, c *checker) (a answer) {
 	if err := s.turns.Acquire(ctx, 1); err != nil {
 		return refuse(http.StatusServiceUnavailable,
 			fmt.Errorf("%s: %d calls are running already, and none ended in time: %w", name, s.opts.MaxCalls, err))
@@ -81,10 +113,6 @@ func (s *Server) call(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		}
 	}()
 
-	body, status, err := s.read(ctx, w, r)
-	if err != nil {
-		return refuse(status, fmt.Errorf("%s: %w", name, err))
-	}
 	reply, err := v(ctx, s.driver, body, c)
 	if err == nil {
 		if body, err = json.Marshal(reply); err != nil {
@@ -102,19 +130,22 @@ func (s *Server) call(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	}
 }
 
+func (s *Server) tooLarge() error {
+	return fmt.Errorf("the body is larger than %d bytes", s.opts.MaxBody)
+}
+
 // read reads a body within the bounds of size and time. The read deadline is
-// taken away again, because net/http waits for the engine's hanging up with
-// the same connection.
-func (s *Server) read(ctx context.Context, w http.ResponseWriter, r *http.Request) ([]byte, int, error) {
+// then taken away, because net/http waits for the engine's hanging up with the
+// same connection.
+func (s *Server) read(w http.ResponseWriter, r *http.Request) ([]byte, int, error) {
 	rc := http.NewResponseController(w)
-	if end, ok := ctx.Deadline(); ok {
-		if err := rc.SetReadDeadline(end); err != nil {
-			return nil, http.StatusInternalServerError, fmt.Errorf("reading the body: %w", err)
-		}
+	// For its own time; the wait for room may have taken some.
+	if err := rc.SetReadDeadline(time.Now().Add(min(s.opts.BodyTime, s.opts.Deadline))); err != nil {
+		return nil, http.StatusInternalServerError, fmt.Errorf("reading the body: %w", err)
 	}
 	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.opts.MaxBody))
 	if tooBig := (*http.MaxBytesError)(nil); errors.As(err, &tooBig) {
-		return nil, http.StatusRequestEntityTooLarge, fmt.Errorf("the body is larger than %d bytes", s.opts.MaxBody)
+		return nil, http.StatusRequestEntityTooLarge, s.tooLarge()
 	}
 	if err != nil {
 		return nil, http.StatusBadRequest, fmt.Errorf("reading the body: %w", err)

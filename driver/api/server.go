@@ -9,8 +9,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
+	"golang.org/x/net/netutil"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -27,6 +29,11 @@ type ServerOptions struct {
 	Deadline time.Duration
 	// MaxCalls bounds the calls that run at once; default 256. Others wait.
 	MaxCalls int
+	// MaxConns bounds the connections; default 1024. Others wait to be accepted.
+	MaxConns int
+	// BodyTime bounds the reading of a request's body; default 5 s. An engine
+	// sends it in one piece.
+	BodyTime time.Duration
 	// Grace is how long calls may go on after the end of Serve's context before
 	// theirs is cancelled too, and how long they may take to end after that;
 	// default 4 s, which
@@ -37,11 +44,13 @@ type ServerOptions struct {
 // Bounds that nobody needs to set.
 const (
 	// headerTimeout and idleTimeout are net/http's; the engine keeps connections open.
-	headerTimeout = 10 * time.Second
+	headerTimeout = 5 * time.Second
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 16 << 10
 	// writeTimeout bounds the sending of an answer.
 	writeTimeout = 10 * time.Second
+	// fullBodies is how many of the largest bodies may be in memory at once.
+	fullBodies = 64
 )
 
 // ErrStuck says that calls went on after their context was cancelled.
@@ -53,6 +62,8 @@ type Server struct {
 	opts   ServerOptions
 	log    *slog.Logger
 	turns  *semaphore.Weighted // one per call that runs
+	room   *semaphore.Weighted // bytes of bodies
+	conns  atomic.Int64
 }
 
 // NewServer returns a Server of d. It does no I/O.
@@ -69,6 +80,12 @@ func NewServer(d Driver, o ServerOptions) *Server {
 	if o.MaxCalls <= 0 {
 		o.MaxCalls = 256
 	}
+	if o.MaxConns <= 0 {
+		o.MaxConns = 1024
+	}
+	if o.BodyTime <= 0 {
+		o.BodyTime = 5 * time.Second
+	}
 	if o.Grace <= 0 {
 		o.Grace = 4 * time.Second
 	}
@@ -76,7 +93,11 @@ func NewServer(d Driver, o ServerOptions) *Server {
 	if o.Name != "" {
 		log = log.With("door", o.Name)
 	}
-	return &Server{driver: d, opts: o, log: log, turns: semaphore.NewWeighted(int64(o.MaxCalls))}
+	return &Server{
+		driver: d, opts: o, log: log,
+		turns: semaphore.NewWeighted(int64(o.MaxCalls)),
+		room:  semaphore.NewWeighted(fullBodies * o.MaxBody),
+	}
 }
 
 // Serve answers calls on l until ctx ends or l fails, closes l, and returns
@@ -93,10 +114,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		ConnState:         s.count,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- hs.Serve(l) }()
+	go func() { failed <- hs.Serve(netutil.LimitListener(l, s.opts.MaxConns)) }()
 
 	select {
 	case err := <-failed:
@@ -111,6 +133,20 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return err
 }
 
+// count keeps the number of connections.
+func (s *Server) count(_ net.Conn, state http.ConnState) {
+	switch state { //nolint:exhaustive // coming and going alone
+	case http.StateNew:
+		s.conns.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		s.conns.Add(-1)
+	}
+}
+
+// crowded says that connections are getting scarce, so that idle ones must not
+// keep others out.
+func (s *Server) crowded() bool { return s.conns.Load() > int64(s.opts.MaxConns/2) }
+
 // stop lets the calls that run finish, then cancels them, then gives up. It
 // keeps every turn while it closes the connections, so that no call can begin.
 func (s *Server) stop(ctx context.Context, hs *http.Server, cancel context.CancelFunc) error {
@@ -120,12 +156,13 @@ func (s *Server) stop(ctx context.Context, hs *http.Server, cancel context.Cance
 	if hs.Shutdown(grace) == nil {
 		return nil
 	}
+	all := int64(s.opts.MaxCalls)
+	running := !s.turns.TryAcquire(all)
 	cancel()
 	grace, done = context.WithTimeout(ctx, s.opts.Grace)
 	defer done()
-	all := int64(s.opts.MaxCalls)
 	var stuck error
-	if !s.turns.TryAcquire(all) {
+	if running {
 		s.log.Warn("calls were still running and are cancelled", "after", s.opts.Grace)
 		stuck = s.turns.Acquire(grace, all)
 	}
