@@ -5,6 +5,9 @@ package flows
 // Announcement is a frame that tells the peers of an overlay where an endpoint is, for one that has moved here and does
 // not speak by itself: a reverse ARP request (RFC 903), as hypervisors send after a migration, which names the MAC and
 // claims no address. The actions send it to every peer.
+//
+// It has to be sent again after a second. Open vSwitch counts the datapath's packets every half second, and learns from
+// them only then: what the endpoint said last where it was before, the peers may learn after the first announcement.
 func Announcement(p Port) ([]byte, []Action) {
 	frame := make([]byte, 0, minFrame)
 	frame = append(frame, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)

@@ -13,7 +13,8 @@ import (
 type Tunnel struct {
 	// Port is the tunnel's OpenFlow port, 1 to 65279.
 	Port uint16
-	// Limit is the most MACs that are learned from one peer; at least 1.
+	// Limit is the most MACs that are learned from one peer; at least 1. Frames for any more go to all peers, and a MAC
+	// that moves to a peer with so many is not followed before it is forgotten.
 	Limit uint32
 	// Idle is after how many seconds a MAC that has sent nothing is forgotten; at least 1.
 	Idle uint16
