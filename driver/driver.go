@@ -43,7 +43,8 @@ type Driver struct {
 	loop    *loop
 	locks   keyedLocks
 	peers   *peers
-	vnis    allocations // of a Swarm whose leader this host is or was; under vnisKey
+	again   chan announcement // endpoints to be announced to peers for the second time
+	vnis    allocations       // of a Swarm whose leader this host is or was; under vnisKey
 
 	// restored is closed when the world has been read back from the journal and from Open vSwitch.
 	restored chan struct{}
@@ -76,6 +77,7 @@ func New(ctx context.Context, o Options) (*Driver, error) {
 		links:    links,
 		journal:  j,
 		restored: make(chan struct{}),
+		again:    make(chan announcement, announcements),
 		unnamed:  make(chan struct{}, 1),
 		world:    newWorld(),
 		peers:    newPeers(o.Config.Peers, o.Config.TunnelAddress),
@@ -109,6 +111,7 @@ func (d *Driver) Run(ctx context.Context) error {
 	g.Go(func() error { return d.ovs.Run(ctx) })
 	g.Go(func() error { return d.loop.run(ctx) })
 	g.Go(func() error { d.watchPeers(ctx); return nil })
+	g.Go(func() error { d.repeatAnnouncements(ctx); return nil })
 	g.Go(func() error { d.watchUnderlay(ctx); return nil })
 	if d.fw != nil {
 		g.Go(func() error { d.watchFirewall(ctx); return nil })
