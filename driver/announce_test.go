@@ -29,7 +29,7 @@ func TestAnnounced(t *testing.T) {
 			id, _ := strconv.Atoi(m[1])
 			count, _ := strconv.Atoi(m[2])
 			for peer := range uint16(8) {
-				if uint32(id) == flows.PeerGroup(n.tag(), peer) { //nolint:gosec // a group's number has 32 bits
+				if uint32(id) == flows.PeerGroup(n.tag(), peer) {
 					total += count
 				}
 			}
