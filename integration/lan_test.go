@@ -106,7 +106,7 @@ func TestLANOfTheLab(t *testing.T) {
 
 	t.Run("cable", func(t *testing.T) {
 		const log = "/run/watched"
-		one.StartProgram(t, "sh -c", fmt.Sprintf("%s watch 50 %s %s >%s", integration.Probe(t), two.IPv4, two.IPv6, log))
+		one.StartProgram(t, "sh -c", fmt.Sprintf("%s watch 200 %s %s >%s", integration.Probe(t), two.IPv4, two.IPv6, log))
 		told := func(what string, n int) func() error {
 			return func() error {
 				if got, err := one.Try("cat " + log); err != nil || strings.Count(got, what) != n {

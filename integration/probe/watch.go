@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// silence is how long an address must not answer to be down.
-const silence = time.Second
+// silence is how many requests an address must not answer to be down.
+const silence = 6
 
 // watch asks many addresses over and over and tells, a line each, when one begins to answer ("up", with the time in
 // milliseconds since 1970), when one had stopped ("down", with the time of its last answer), and when one request was
 // answered twice ("twice").
 func watch(every time.Duration, addrs []string) error {
-	w := &watcher{by: map[netip.Addr]*watched{}}
+	w := &watcher{silence: silence * every, by: map[netip.Addr]*watched{}}
 	var config net.ListenConfig
 	var conns [2]net.PacketConn
 	for i, network := range []string{"ip4:icmp", "ip6:ipv6-icmp"} {
@@ -51,6 +51,8 @@ func watch(every time.Duration, addrs []string) error {
 }
 
 type watcher struct {
+	silence time.Duration
+
 	mu sync.Mutex
 	by map[netip.Addr]*watched
 }
@@ -67,7 +69,7 @@ func (w *watcher) ask() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for a, p := range w.by {
-		if p.up && time.Since(p.last) > silence {
+		if p.up && time.Since(p.last) > w.silence {
 			p.up = false
 			fmt.Fprintln(os.Stdout, a, "down", p.last.UnixMilli())
 		}
