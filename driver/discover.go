@@ -29,6 +29,9 @@ type session struct {
 	before map[netip.Addr]bool // nodes that were known when it began, and have not left since
 	told   map[netip.Addr]bool
 	anew   bool // the engine has joined anew, whoever it names
+	// lives counts the runs of a node's engine that have not been told to be over. A killed engine that starts again is
+	// told of as new before its former run is told of as gone, both by the same address.
+	lives map[netip.Addr]int
 }
 
 // settleTime is how long after the beginning of a session all its nodes have been told.
@@ -52,7 +55,7 @@ func (o *door) DiscoverDelete(ctx context.Context, r api.DiscoveryNotification) 
 			p.self = netip.Addr{}
 			return changed
 		}
-		return p.leave(r.Address)
+		return p.leave(o.name, r.Address)
 	})
 }
 
@@ -98,8 +101,12 @@ func selfAddress(r api.DiscoveryNotification) netip.Addr {
 // begin opens a session of a door. A managed plugin is told who this host is once when its process starts, and again
 // only when the engine joins a Swarm; the other door may be opened late. The caller holds mu, as for the others below.
 func (p *peers) begin(door string, self netip.Addr, now time.Time) bool {
+	lives := map[netip.Addr]int{}
+	for node := range p.nodes {
+		lives[node] = 1
+	}
 	p.sessions[door] = &session{
-		begun: now, before: maps.Clone(p.nodes), told: map[netip.Addr]bool{},
+		begun: now, before: maps.Clone(p.nodes), told: map[netip.Addr]bool{}, lives: lives,
 		anew: door == ManagedDoor && p.sessions[door] != nil,
 	}
 	changed := p.self != self
@@ -109,6 +116,11 @@ func (p *peers) begin(door string, self netip.Addr, now time.Time) bool {
 
 func (p *peers) tell(door string, node netip.Addr) bool {
 	if s := p.sessions[door]; s != nil {
+		if s.before[node] && !s.told[node] {
+			s.lives[node] = 1 // named again, it seems
+		} else {
+			s.lives[node]++
+		}
 		s.told[node] = true
 	}
 	if p.nodes[node] {
@@ -118,7 +130,16 @@ func (p *peers) tell(door string, node netip.Addr) bool {
 	return true
 }
 
-func (p *peers) leave(node netip.Addr) bool {
+func (p *peers) leave(door string, node netip.Addr) bool {
+	if s := p.sessions[door]; s != nil {
+		if s.before[node] && s.told[node] && !s.complete() {
+			return false // it was not named again: its engine had just started
+		}
+		if s.lives[node]--; s.lives[node] > 0 {
+			return false
+		}
+		delete(s.lives, node)
+	}
 	for _, s := range p.sessions {
 		delete(s.before, node)
 		delete(s.told, node)

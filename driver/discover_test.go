@@ -34,7 +34,7 @@ func TestSessions(t *testing.T) {
 		}, []netip.Addr{nodeB, nodeC, nodeD, nodeE}},
 		"a plugin starts, and a node leaves and comes back": {func(p *peers, now time.Time) {
 			p.begin(ManagedDoor, selfNode, now)
-			p.leave(nodeB)
+			p.leave(ManagedDoor, nodeB)
 			p.tell(ManagedDoor, nodeB)
 		}, known},
 		"a plugin starts, and one comes back that left before": {func(p *peers, now time.Time) {
@@ -71,8 +71,33 @@ func TestSessions(t *testing.T) {
 			for _, n := range known {
 				p.tell(ManagedDoor, n)
 			}
-			p.leave(nodeC)
+			p.leave(ManagedDoor, nodeC)
 		}, []netip.Addr{nodeB, nodeD}},
+		"an engine is killed and starts again": {func(p *peers, now time.Time) {
+			p.begin(ManagedDoor, selfNode, now.Add(-time.Hour))
+			p.settle(now.Add(-time.Minute))
+			p.begin(ShortDoor, selfNode, now)
+			for _, door := range []string{ManagedDoor, ShortDoor} {
+				p.tell(door, nodeB)
+			}
+			for _, door := range []string{ManagedDoor, ShortDoor} {
+				p.leave(door, nodeB)
+			}
+		}, known},
+		"an engine is killed twice, and does not start again": {func(p *peers, now time.Time) {
+			p.begin(ManagedDoor, selfNode, now)
+			for _, n := range known {
+				p.tell(ManagedDoor, n)
+			}
+			p.tell(ManagedDoor, nodeB)
+			p.leave(ManagedDoor, nodeB)
+			p.leave(ManagedDoor, nodeB)
+		}, []netip.Addr{nodeC, nodeD}},
+		"a plugin starts, and an engine is killed and starts again": {func(p *peers, now time.Time) {
+			p.begin(ManagedDoor, selfNode, now)
+			p.tell(ManagedDoor, nodeB)
+			p.leave(ManagedDoor, nodeB)
+		}, known},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPeers(nil, "")
