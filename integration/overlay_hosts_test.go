@@ -104,27 +104,48 @@ func reachedAfter(tb testing.TB, h *integration.Host, watch, addr string, start 
 	var took time.Duration
 	soon(tb, func() error {
 		out, err := h.TryDocker("logs " + watch)
-		if err == nil && time.Since(start) < reachTime {
-			err = errors.New("what answers might still be another with the address")
+		if err != nil {
+			return err
 		}
-		at := int64(-1)
-		for line := range strings.Lines(out) {
-			f := strings.Fields(line)
-			switch {
-			case len(f) != 3 || f[0] != addr:
-			case f[1] == "down":
-				at = -1
-			case f[1] == "up" && err == nil:
-				at, err = strconv.ParseInt(f[2], 10, 64)
-			}
+		if time.Since(start) < reachTime {
+			return errors.New("what answers might still be another with the address")
 		}
-		if err == nil && at < 0 {
-			err = fmt.Errorf("%s does not answer: %s", addr, out)
+		since, err := answersSince(out, addr, start)
+		if err != nil {
+			return err
 		}
-		took = max(0, time.UnixMilli(at).Sub(start))
-		return err
+		took = max(0, since.Sub(start))
+		return nil
 	})
 	return took
+}
+
+// answersSince gives, from what a watching container says, the beginning of the first time that the address answered and
+// that had not ended before the start.
+func answersSince(told, addr string, start time.Time) (time.Time, error) {
+	up := time.Time{}
+	for line := range strings.Lines(told) {
+		f := strings.Fields(line)
+		if len(f) != 3 || f[0] != addr || f[1] == "twice" {
+			continue
+		}
+		ms, err := strconv.ParseInt(f[2], 10, 64)
+		if err != nil {
+			return up, err
+		}
+		switch at := time.UnixMilli(ms); {
+		case f[1] == "up":
+			up = at
+		case !at.Before(start):
+			return up, nil
+		default:
+			up = time.Time{}
+		}
+	}
+	if up.IsZero() {
+		return up, fmt.Errorf("%s does not answer: %s", addr, told)
+	}
+	return up, nil
 }
 
 // reachTime is how long after its start an address must be reached from everywhere.

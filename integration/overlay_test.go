@@ -5,6 +5,7 @@ package integration_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -47,6 +48,16 @@ func newFabric(t *testing.T) *fabric {
 		f.empty = append(f.empty, switchOf(t, h))
 	}
 	return f
+}
+
+// switchOf is what a host's switch, links and firewall have, without what engines and Swarms keep there, and without what
+// the switch has learned.
+func switchOf(t *testing.T, h *integration.Host) integration.State {
+	t.Helper()
+	return slices.DeleteFunc(h.Snapshot(t), func(line string) bool {
+		return strings.Contains(line, "hard_timeout=") || !strings.HasPrefix(line, "row ") && !strings.HasPrefix(line, "flow ") && !strings.HasPrefix(line, "group ") &&
+			!(strings.HasPrefix(line, "link ") && strings.Contains(line, "ovs")) && !strings.HasPrefix(line, "nft ")
+	})
 }
 
 // settings writes a host's settings file.

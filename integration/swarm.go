@@ -20,15 +20,29 @@ func Swarm(tb testing.TB, hosts ...*Host) {
 	tb.Helper()
 	hosts[0].Docker(tb, "swarm init --task-history-limit=0 --advertise-addr="+hosts[0].IPv4)
 	for _, h := range hosts[1:] {
-		h.JoinSwarm(tb, hosts[0])
+		h.JoinSwarm(tb, hosts[0], Manager)
 	}
 }
 
-// JoinSwarm makes the host a manager in the Swarm of another.
-func (h *Host) JoinSwarm(tb testing.TB, manager *Host) {
+// What a host may be in a Swarm.
+const (
+	Manager = "manager"
+	Worker  = "worker"
+)
+
+// JoinSwarm makes the host a node in the Swarm of a manager, and waits until that knows it as ready.
+func (h *Host) JoinSwarm(tb testing.TB, manager *Host, role string) {
 	tb.Helper()
-	h.Docker(tb, "swarm join --advertise-addr="+h.IPv4+" --token="+manager.Docker(tb, "swarm join-token --quiet manager"), manager.IPv4+":2377")
-	h.awaitNode(tb, manager)
+	token := manager.Docker(tb, "swarm join-token --quiet "+role)
+	h.Docker(tb, "swarm join --advertise-addr="+h.IPv4+" --token="+token, manager.IPv4+":2377")
+	h.agree(tb, func() error {
+		out, err := manager.TryDocker("node inspect --format {{.Status.State}}/{{with.ManagerStatus}}{{.Reachability}}{{end}}", h.NodeID(tb))
+		want := map[string]string{Manager: "ready/reachable", Worker: "ready/"}[role]
+		if err == nil && out != want {
+			err = errors.New(out)
+		}
+		return err
+	})
 }
 
 // LeaveSwarm takes the host out of the Swarm in which the manager stays.
@@ -52,18 +66,6 @@ func (h *Host) LeaveSwarm(tb testing.TB, manager *Host) {
 func (h *Host) NodeID(tb testing.TB) string {
 	tb.Helper()
 	return h.Docker(tb, "info --format {{.Swarm.NodeID}}")
-}
-
-// awaitNode waits until a manager knows the host as ready.
-func (h *Host) awaitNode(tb testing.TB, manager *Host) {
-	tb.Helper()
-	h.agree(tb, func() error {
-		out, err := manager.TryDocker("node inspect --format {{.Status.State}}/{{.ManagerStatus.Reachability}}", h.NodeID(tb))
-		if err == nil && out != "ready/reachable" {
-			err = errors.New(out)
-		}
-		return err
-	})
 }
 
 // agree waits for what a Swarm comes to by itself.
