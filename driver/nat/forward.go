@@ -79,6 +79,7 @@ func (w *forwarding) ensure(networks map[string]Network) (int, error) {
 	for _, n := range networks {
 		w.ours[n.Bridge] = true
 	}
+	w.prune()
 	for _, v6 := range []bool{false, true} {
 		var gateways []string
 		for _, n := range networks {
@@ -96,6 +97,17 @@ func (w *forwarding) ensure(networks map[string]Network) (int, error) {
 	}
 	c, err := w.ensureLoopback(networks)
 	return changed + c, errors.Join(append(errs, err)...)
+}
+
+// prune forgets links that are gone, and gateways that had their routes before we were told of their networks: those
+// must forward to the host's own links.
+func (w *forwarding) prune() {
+	for family, links := range w.opened {
+		w.opened[family] = slices.DeleteFunc(links, func(l string) bool {
+			_, err := w.sys.get("net", family, "conf", l, "forwarding")
+			return w.ours[l] || errors.Is(err, fs.ErrNotExist)
+		})
+	}
 }
 
 func (w *forwarding) ensureFamily(v6 bool, gateways []string) (int, error) {

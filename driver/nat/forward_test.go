@@ -142,3 +142,27 @@ func difference(a, b string) string {
 	}
 	return strings.Join(out, "\n")
 }
+
+// TestForwardingOfNetworksMadeAtOnce: a gateway that has its routes before the firewall is told of its network is not
+// taken for a link of the host's own, which the other ones do not forward to.
+func TestForwardingOfNetworksMadeAtOnce(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	l := newLab(t)
+	sh(t, "ip -n outside route add default via 192.0.2.1 && ip -n outside route add default via 2001:db8::1")
+	l.outside.serve(90)
+	sh(t, "ip link add lost type bridge && ip addr add 10.99.0.1/24 dev lost && ip link set lost up")
+	l.network(2, func(*Network) { l.network(1, nil) }) // its link is there and has its routes when the other one is told of
+	sh(t, "ip link del lost")
+	l.network(3, nil)
+	for _, i := range []int{1, 2} {
+		c := l.container(i, 2)
+		sees(t, c.space, at(outside4, 90), host4)
+		sees(t, c.space, at(outside6, 90), host6)
+	}
+	if done := strings.Join(l.f.State(l.ctx).Done, "; "); strings.Contains(done, "gw") || strings.Contains(done, "lost") {
+		t.Errorf("gateways, or links that are gone, are remembered as the host's own: %s", done)
+	}
+	l.clean()
+}
