@@ -189,7 +189,7 @@ func (d *Driver) release(ctx context.Context, n network, e endpoint) error {
 	d.mu.Lock()
 	d.world.dropEndpoint(e.ID)
 	d.mu.Unlock()
-	return err
+	return d.left(err)
 }
 
 // networkFlows are the bridge's own rows and the network's.
@@ -315,5 +315,5 @@ func (d *Driver) unsettle(ctx context.Context, n network) error {
 	d.mu.Lock()
 	d.world.dropNetwork(n.ID)
 	d.mu.Unlock()
-	return err
+	return d.left(err)
 }

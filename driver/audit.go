@@ -26,6 +26,9 @@ type auditStats struct {
 }
 
 func (s *auditStats) count(kind string, n int) {
+	if n == 0 {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.repairs == nil {

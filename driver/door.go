@@ -194,25 +194,20 @@ func (o *door) DeleteNetwork(ctx context.Context, r api.DeleteNetworkRequest) er
 		return err
 	}
 	defer unlock()
-	d.mu.Lock()
-	n, ok := d.world.networks[r.NetworkID]
-	members := d.world.members(r.NetworkID)
-	d.mu.Unlock()
+	n, ok := d.network(r.NetworkID)
 	if !ok {
 		return nil
 	}
-	return d.removeNetwork(ctx, n, members)
+	return d.removeNetwork(ctx, n)
 }
 
 // removeNetwork removes a network and the endpoints that are left on it. The caller has its lock.
-func (d *Driver) removeNetwork(ctx context.Context, n network, members []endpoint) error {
+func (d *Driver) removeNetwork(ctx context.Context, n network) error {
+	members := d.shut(n.ID)
 	var errs []error
 	for _, e := range members {
 		d.log.Warn("endpoint was still there when its network was removed", "network", short(n.ID), "endpoint", short(e.ID))
-		errs = append(errs, d.unpublish(ctx, e.ID), d.links.DeleteVeth(ctx, e.Link, alias(d.cfg.Owner, n.ID, e.ID)))
-		d.mu.Lock()
-		d.world.dropEndpoint(e.ID)
-		d.mu.Unlock()
+		errs = append(errs, d.drop(ctx, n, e))
 	}
 	// Without Open vSwitch the bridge stays until the audit; without this check the call would wait out its deadline.
 	errs = append(errs, d.unsettle(ctx, n))
@@ -221,4 +216,29 @@ func (d *Driver) removeNetwork(ctx context.Context, n network, members []endpoin
 	}
 	d.log.Info("network removed", "network", short(n.ID), "bridge", n.Bridge)
 	return nil
+}
+
+// shut lets no more endpoints come to a network, and gives those that are there.
+func (d *Driver) shut(networkID string) []endpoint {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := d.world.networks[networkID]
+	n.settled = false
+	d.world.networks[networkID] = n
+	return d.world.members(networkID)
+}
+
+// drop forgets an endpoint whose bridge goes, and removes what is outside of the bridge. It waits for a verb that is at
+// work on the endpoint, which would put it back.
+func (d *Driver) drop(ctx context.Context, n network, e endpoint) error {
+	unlock, err := d.locks.lock(ctx, endpointKey(e.ID))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	err = errors.Join(d.unpublish(ctx, e.ID), d.links.DeleteVeth(ctx, e.Link, alias(d.cfg.Owner, n.ID, e.ID)))
+	d.mu.Lock()
+	d.world.dropEndpoint(e.ID)
+	d.mu.Unlock()
+	return d.left(err)
 }

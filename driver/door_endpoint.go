@@ -208,6 +208,11 @@ func (o *door) DeleteEndpoint(ctx context.Context, r api.DeleteEndpointRequest) 
 	defer unlock()
 	n, e, err := d.find(r.NetworkID, r.EndpointID)
 	if err != nil {
+		d.mu.Lock()
+		if left, ok := d.world.endpoints[r.EndpointID]; ok && left.Network == r.NetworkID {
+			d.world.dropEndpoint(r.EndpointID) // its network has gone
+		}
+		d.mu.Unlock()
 		// Its port may have gone before a restart of ours, its links not.
 		for name := range candidates(hostPrefix, r.EndpointID) {
 			return d.links.DeleteVeth(ctx, name, alias(d.cfg.Owner, r.NetworkID, r.EndpointID))

@@ -165,9 +165,17 @@ func (d *Driver) reachable(ctx context.Context) error {
 func (d *Driver) undo(ctx context.Context, what string, f func(ctx context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.cfg.VerbTimeout*2/5)
 	defer cancel()
-	if err := f(ctx); err != nil {
+	if err := d.left(f(ctx)); err != nil {
 		d.log.Warn("undo left to the audit", "what", what, "err", err)
 	}
+}
+
+// left has what a removal could not remove found by an audit soon, and gives its error back.
+func (d *Driver) left(err error) error {
+	if err != nil {
+		d.loop.want()
+	}
+	return err
 }
 
 // short is how Docker shows an id.

@@ -16,6 +16,7 @@ type Status struct {
 	Owner    string          `json:"owner"`
 	OVS      OVSStatus       `json:"ovs"`
 	Audit    AuditStatus     `json:"audit"`
+	Process  ProcessStatus   `json:"process"`
 	Networks []NetworkStatus `json:"networks"`
 }
 
@@ -65,7 +66,7 @@ func (d *Driver) Status(context.Context) Status {
 	d.mu.Lock()
 	w := d.world.snapshot()
 	d.mu.Unlock()
-	s := Status{Version: d.version, Owner: d.cfg.Owner, OVS: OVSStatus{Endpoint: d.cfg.OVSDB, Connected: true}, Networks: []NetworkStatus{}}
+	s := Status{Version: d.version, Owner: d.cfg.Owner, OVS: OVSStatus{Endpoint: d.cfg.OVSDB, Connected: true}, Process: processStatus(), Networks: []NetworkStatus{}}
 	if err := d.ovs.Check(); err != nil {
 		s.OVS.Connected, s.OVS.Error = false, err.Error()
 	}

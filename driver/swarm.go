@@ -65,7 +65,7 @@ func (d *Driver) sweepNetwork(ctx context.Context, id string, begun time.Time) e
 		}
 	}
 	d.log.Info("the Swarm that this network was of has ended here", "network", short(id))
-	return d.removeNetwork(ctx, n, members)
+	return d.removeNetwork(ctx, n)
 }
 
 // evictNetworks removes networks of an earlier engine that have a new one's VNI: the Swarm has given it anew.

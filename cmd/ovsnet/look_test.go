@@ -114,8 +114,9 @@ func TestPrintStatus(t *testing.T) {
 	var out strings.Builder
 	err := printStatus(&out, driver.Status{
 		Version: "v1", Owner: "ovsnet",
-		OVS:   driver.OVSStatus{Endpoint: "unix:/x", Connected: true},
-		Audit: driver.AuditStatus{Last: at, Repairs: map[string]int{"port": 2, "flow": 1}},
+		OVS:     driver.OVSStatus{Endpoint: "unix:/x", Connected: true},
+		Audit:   driver.AuditStatus{Last: at, Repairs: map[string]int{"port": 2, "flow": 1}},
+		Process: driver.ProcessStatus{Goroutines: 20, HeapBytes: 3 << 20, OpenFiles: 12},
 		Networks: []driver.NetworkStatus{{
 			ID: id, Door: "ovs", Bridge: "br-x", Datapath: "system", MTU: 1500, Subnets: []string{"10.0.0.0/24", "fd00::/64"},
 			Endpoints: []driver.EndpointStatus{{ID: "e" + id, Port: "ovs1", OFPort: 5, MAC: "02:00:00:00:00:01", Addresses: []string{"10.0.0.2/24"}, Attached: true, Published: []string{"0.0.0.0:8080->10.0.0.2:80/tcp", "[::]:8080->10.0.0.2:80/tcp"}}},
@@ -124,6 +125,7 @@ func TestPrintStatus(t *testing.T) {
 	want := `ovsnet        v1, owner mark ovsnet
 Open vSwitch  connected at unix:/x
 audit         last at 2026-03-04 05:06:07, repaired since the start: 1 flow, 2 port
+process       20 goroutines, 12 files, 3072 KiB in use
 
 NETWORK       BRIDGE  DATAPATH  MTU   DRIVER  SUBNETS                GATEWAYS  ENDPOINTS
 0123456789ab  br-x    system    1500  ovs     10.0.0.0/24,fd00::/64  -         1

@@ -65,6 +65,7 @@ func printStatus(w io.Writer, s driver.Status) error {
 		fmt.Fprintf(t, "Open vSwitch\tNOT connected: %s\n", s.OVS.Error)
 	}
 	fmt.Fprintf(t, "audit\t%s\n", auditText(s.Audit))
+	fmt.Fprintf(t, "process\t%d goroutines, %d files, %d KiB in use\n", s.Process.Goroutines, s.Process.OpenFiles, s.Process.HeapBytes>>10)
 	if len(s.Networks) > 0 {
 		fmt.Fprint(t, "\nNETWORK\tBRIDGE\tDATAPATH\tMTU\tDRIVER\tSUBNETS\tGATEWAYS\tENDPOINTS\n")
 	}
