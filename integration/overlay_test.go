@@ -55,8 +55,16 @@ func newFabric(t *testing.T) *fabric {
 func switchOf(t *testing.T, h *integration.Host) integration.State {
 	t.Helper()
 	return slices.DeleteFunc(h.Snapshot(t), func(line string) bool {
-		return strings.Contains(line, "hard_timeout=") || !strings.HasPrefix(line, "row ") && !strings.HasPrefix(line, "flow ") && !strings.HasPrefix(line, "group ") &&
-			!(strings.HasPrefix(line, "link ") && strings.Contains(line, "ovs")) && !strings.HasPrefix(line, "nft ")
+		kind, what, _ := strings.Cut(line, " ")
+		switch kind {
+		case "row", "group", "nft":
+			return false
+		case "flow":
+			return strings.Contains(what, "hard_timeout=")
+		case "link":
+			return !strings.Contains(what, "ovs")
+		}
+		return true
 	})
 }
 
