@@ -107,10 +107,11 @@ func TestPluginSettings(t *testing.T) {
 	}
 	// Where the plugin's file system differs from a host's.
 	elsewhere := map[string]string{
-		"OVSNET_OVSDB": "unix:/host/run/openvswitch/db.sock", "OVSNET_SOCKET": "/host/run/docker/plugins/ovs.sock",
+		"OVSNET_OVSDB": "unix:/host/run/openvswitch/db.sock", "OVSNET_SOCKET": "/host/run/docker/plugins/{driver}.sock",
 		"OVSNET_SOCKET_GROUP": "0", "OVSNET_PLUGIN_SOCKET": "/run/docker/plugins/ovsnet.sock",
 		"OVSNET_PROC_SYS": "/host/proc/sys", "OVSNET_STATE_DIR": "/host/var/lib/ovsnet",
-		"OVSNET_STATUS_SOCKET": "/host/run/ovsnet/ovsnet.sock",
+		"OVSNET_STATUS_SOCKET": "/host/run/ovsnet/{owner}.sock",
+		"OVSNET_DOCKER_SOCKET": "/host/run/docker.sock", "OVSNET_SYSTEM_BUS": "/host/run/dbus/system_bus_socket",
 	}
 	known := map[string]string{}
 	for _, o := range config.DaemonOptions() {
