@@ -74,6 +74,9 @@ func TestPeersAreHeard(t *testing.T) {
 		lan.Cable(t, hosts[1], true)
 		for _, h := range hosts {
 			becomes(h, driver.PeerUp)
+		}
+		// Not before: a host that has stopped is heard no more.
+		for _, h := range hosts {
 			h.MustVerb(t, "DeleteNetwork", integration.Map{"NetworkID": "0123456789abcdef"})
 			h.StopServe(t)
 		}
