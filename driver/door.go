@@ -69,9 +69,15 @@ func (o *door) CreateNetwork(ctx context.Context, r api.CreateNetworkRequest) er
 	if err = d.evictNetworks(ctx, rec); err != nil {
 		return err
 	}
+	before, _ := d.network(rec.ID)
 	n, fresh, err := d.enterNetwork(rec)
 	if err != nil {
 		return err
+	}
+	if n.Swarm && !fresh {
+		if err = d.forgetMembers(ctx, n, time.Since(before.asked) > repeatTime); err != nil {
+			return err
+		}
 	}
 	if err := d.settle(ctx, n); err != nil {
 		if fresh {

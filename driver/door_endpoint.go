@@ -111,18 +111,23 @@ func (d *Driver) evict(ctx context.Context, e endpoint) error {
 		if err != nil || !dead {
 			return err
 		}
-		unlock, free := d.locks.try(endpointKey(old.ID))
-		if !free {
-			return nil
-		}
-		d.log.Warn("endpoint without a container: removing it for the one that has its address now", "endpoint", short(old.ID), "by", short(e.ID))
-		err = errors.Join(d.unpublish(ctx, old.ID), d.release(ctx, n, old))
-		unlock()
-		if err != nil {
+		free, err := d.expel(ctx, n, old, "its address is another's now")
+		if err != nil || !free {
 			return err
 		}
 	}
 	return nil
+}
+
+// expel removes an endpoint that the engine has forgotten; free says that no verb is at work on it.
+func (d *Driver) expel(ctx context.Context, n network, e endpoint, why string) (free bool, err error) {
+	unlock, free := d.locks.try(endpointKey(e.ID))
+	if !free {
+		return false, nil
+	}
+	defer unlock()
+	d.log.Warn("endpoint without a container: removing it", "endpoint", short(e.ID), "why", why)
+	return true, errors.Join(d.unpublish(ctx, e.ID), d.release(ctx, n, e))
 }
 
 // abandoned says whether the container's end of an endpoint is gone, or back with us.

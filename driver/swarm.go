@@ -68,6 +68,27 @@ func (d *Driver) sweepNetwork(ctx context.Context, id string, begun time.Time) e
 	return d.removeNetwork(ctx, n)
 }
 
+// repeatTime is how long after a request its repetition may come: Docker sends one anew when no answer came for 30 s.
+const repeatTime = time.Minute
+
+// forgetMembers removes the endpoints of a network of a Swarm that the engine makes again: those are of an engine that was
+// killed, and the new one never deletes them. Left, they would hide containers on other hosts that have their addresses
+// now. When the request may be a repetition, those that a container holds stay.
+func (d *Driver) forgetMembers(ctx context.Context, n network, all bool) error {
+	d.mu.Lock()
+	members := d.world.members(n.ID)
+	d.mu.Unlock()
+	var errs []error
+	for _, e := range members {
+		gone, err := d.abandoned(ctx, e)
+		if err == nil && (all || gone) {
+			_, err = d.expel(ctx, n, e, "the engine makes its network again")
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
 // evictNetworks removes networks of an earlier engine that have a new one's VNI: the Swarm has given it anew.
 func (d *Driver) evictNetworks(ctx context.Context, rec record) error {
 	opts, err := config.ParseNetwork(rec.Options, nil)
