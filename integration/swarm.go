@@ -49,9 +49,10 @@ func (h *Host) JoinSwarm(tb testing.TB, manager *Host, role string) {
 func (h *Host) LeaveSwarm(tb testing.TB, manager *Host) {
 	tb.Helper()
 	id := h.NodeID(tb)
-	for _, line := range []string{"node demote " + id, "node update --availability=drain " + id} {
-		manager.Docker(tb, line)
-	}
+	h.agree(tb, func() error {
+		_, err := manager.TryDocker("node update --role=worker --availability=drain " + id)
+		return err // somebody else may have changed it at the same time
+	})
 	h.agree(tb, func() error {
 		_, err := h.TryDocker("swarm leave")
 		return err // a manager has to hear first that it is none any more
