@@ -91,6 +91,12 @@ func (d *Driver) attachAs(ctx context.Context, n network, e endpoint) (uint32, e
 		got, err = d.attachPort(ctx, n, e, announced)
 		return err
 	})
+	g.Go(func() error {
+		if err := d.journal.saveEndpoint(e); err != nil {
+			d.log.Warn("endpoint is in Open vSwitch alone", "endpoint", short(e.ID), "err", err) // the audit tries on
+		}
+		return nil
+	})
 	err = g.Wait()
 	return got, err
 }
@@ -185,7 +191,7 @@ func (d *Driver) release(ctx context.Context, n network, e endpoint) error {
 	if e.wantFlows || e.attached {
 		err = d.detach(ctx, n, e)
 	}
-	err = errors.Join(err, d.links.DeleteVeth(ctx, e.Link, alias(d.cfg.Owner, n.ID, e.ID)))
+	err = errors.Join(err, d.links.DeleteVeth(ctx, e.Link, alias(d.cfg.Owner, n.ID, e.ID)), d.journal.removeEndpoint(e.ID))
 	d.mu.Lock()
 	d.world.dropEndpoint(e.ID)
 	d.mu.Unlock()
@@ -289,16 +295,29 @@ func (d *Driver) ensureGateway(ctx context.Context, n network) error {
 	if !n.hasGateway() {
 		return nil
 	}
+	if err := d.links.EnsureGateway(ctx, n.gatewayLink()); err != nil {
+		return fmt.Errorf("gateway of network %s: %w", short(n.ID), err)
+	}
+	return nil
+}
+
+// gatewayDiffers says whether ensureGateway has something to do.
+func (d *Driver) gatewayDiffers(ctx context.Context, n network) (bool, error) {
+	if !n.hasGateway() {
+		return false, nil
+	}
+	return d.links.GatewayDiffers(ctx, n.gatewayLink())
+}
+
+// gatewayLink is what the bridge's LOCAL port should be.
+func (n network) gatewayLink() link.Gateway {
 	g := link.Gateway{Name: n.Bridge, MAC: n.gatewayMAC(), MTU: n.MTU, ForeignIPv4: n.opts.Outside.InhibitIPv4}
 	for _, a := range n.gateways() {
 		if !n.opts.Outside.InhibitIPv4 || a.Addr().Is6() {
 			g.Addresses = append(g.Addresses, a)
 		}
 	}
-	if err := d.links.EnsureGateway(ctx, g); err != nil {
-		return fmt.Errorf("gateway of network %s: %w", short(n.ID), err)
-	}
-	return nil
+	return g
 }
 
 // unsettle removes the network's bridge, and with it its flows, gateway and ports, and forgets the network.

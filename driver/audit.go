@@ -7,12 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/ovsnet/ovsnet/config"
-	"github.com/ovsnet/ovsnet/driver/link"
 	"github.com/ovsnet/ovsnet/flows"
 	"github.com/ovsnet/ovsnet/ovsdb"
 )
@@ -64,13 +61,19 @@ func (l *loop) audit(ctx context.Context, why string) <-chan time.Time {
 	l.mu.Unlock()
 	if err == nil {
 		l.log.Debug("audit done", "why", why, "took", time.Since(start))
+		l.patience = 0
 		return nil
 	}
 	if before == nil || before.Error() != err.Error() {
 		l.log.Warn("audit could not finish; trying on", "why", why, "err", err)
 	}
-	return time.After(redial)
+	l.patience = min(max(2*l.patience, redial), maxPatience)
+	return time.After(l.patience)
 }
+
+// maxPatience is the longest pause between two attempts of an audit that can't finish: what is missing may be back at any
+// moment, and is to forward within a second.
+const maxPatience = 500 * time.Millisecond
 
 func (l *loop) compare(ctx context.Context) error {
 	d := l.d
@@ -86,7 +89,7 @@ func (l *loop) compare(ctx context.Context) error {
 		}
 		close(d.restored)
 	}
-	errs := []error{d.followUnderlay(ctx)}
+	errs := []error{d.followUnderlay(ctx), l.compareLinks(ctx)}
 	d.mu.Lock()
 	w := d.world.snapshot()
 	d.mu.Unlock()
@@ -97,7 +100,7 @@ func (l *loop) compare(ctx context.Context) error {
 			errs = append(errs, l.compareBridge(ctx, n))
 		}
 	}
-	return errors.Join(append(errs, l.compareLinks(ctx, w), l.compareOutside(ctx, w))...)
+	return errors.Join(append(errs, l.compareOutside(ctx, w), l.compareJournal(w))...)
 }
 
 // compareRows makes the rows that are wanted and removes those of ours that nothing in the world stands for.
@@ -106,6 +109,7 @@ func (l *loop) compareRows(ctx context.Context, w world, snap ovsdb.Snapshot) er
 	var rows []ovsdb.Change
 	bridges, ports := map[string]bool{}, map[string]bool{}
 	tunnels := map[int]network{} // by the row's place
+	verbs := map[int]string{}    // the locks of the verbs that may be making a row, likewise
 	for _, n := range w.networks {
 		bridges[n.Bridge], ports[n.Tunnel] = true, true
 		if !n.settled {
@@ -115,19 +119,21 @@ func (l *loop) compareRows(ctx context.Context, w world, snap ovsdb.Snapshot) er
 		if err != nil {
 			return err
 		}
+		verbs[len(rows)] = networkKey(n.ID)
 		rows = append(rows, ovsdb.EnsureBridge{Bridge: row})
 		if n.overlay() {
 			port, bad := d.tunnelRow(ctx, n)
 			if bad != nil {
 				return bad
 			}
-			tunnels[len(rows)] = n
+			tunnels[len(rows)], verbs[len(rows)] = n, networkKey(n.ID)
 			rows = append(rows, ovsdb.EnsurePort{Port: port})
 		}
 	}
 	for _, e := range w.endpoints {
 		ports[e.Link] = true
 		if n, ok := w.networks[e.Network]; ok && n.settled && e.attached {
+			verbs[len(rows)] = endpointKey(e.ID)
 			rows = append(rows, ovsdb.EnsurePort{Port: d.port(n, e)})
 		}
 	}
@@ -135,22 +141,25 @@ func (l *loop) compareRows(ctx context.Context, w world, snap ovsdb.Snapshot) er
 		if !ports[p.Name] && !bridges[p.Name] && bridges[p.Bridge] {
 			l.log.Warn("port without an endpoint: removing it", "bridge", p.Bridge, "port", p.Name, "endpoint", short(p.IDs.Endpoint))
 			rows = append(rows, ovsdb.RemovePort{Bridge: p.Bridge, Name: p.Name})
-			l.count("port removed", 1)
+			l.count(driftPortLeft, 1)
 		}
 	}
 	var forget []string
 	for _, b := range snap.Bridges {
-		if !bridges[b.Name] {
+		if !bridges[b.Name] && !d.alone[b.Name] {
 			l.log.Warn("bridge without a network: removing it", "bridge", b.Name, "network", short(b.IDs.Network))
 			rows = append(rows, ovsdb.RemoveBridge{Name: b.Name})
 			forget = append(forget, b.IDs.Network)
-			l.count("bridge removed", 1)
+			l.count(driftBridgeLeft, 1)
 			l.forget(b.Name)
 		}
 	}
 	var errs []error
 	for i, r := range d.ovs.Commit(ctx, rows) {
 		n, tunnel := tunnels[i]
+		if key, ensured := verbs[i]; ensured && r.Wrote && r.Err == nil && d.locks.free(key) {
+			l.repairedRow(rows[i])
+		}
 		switch {
 		case r.Err != nil && tunnel:
 			errs = append(errs, fmt.Errorf("network %s: %w", short(n.ID), d.explainTunnel(n, r.Err)))
@@ -174,13 +183,30 @@ func (l *loop) compareBridge(ctx context.Context, n network) error {
 	if err != nil {
 		return fmt.Errorf("bridge %s: %w", n.Bridge, err)
 	}
-	l.count("flow", repaired)
+	l.count(driftFlow, repaired)
 	if repaired > 0 {
 		l.log.Info("flows repaired", "bridge", n.Bridge, "changes", repaired)
 	}
 	gctx, cancel := context.WithTimeout(ctx, gatewayTimeout)
 	defer cancel()
-	return l.d.ensureGateway(gctx, n)
+	drifted, err := l.d.gatewayDiffers(gctx, n)
+	if err = errors.Join(err, l.d.ensureGateway(gctx, n)); err == nil && drifted && l.d.locks.free(networkKey(n.ID)) {
+		l.count(driftGateway, 1)
+		l.log.Info("gateway repaired", "bridge", n.Bridge)
+	}
+	return err
+}
+
+// repairedRow counts rows that were not as they should be, and that no verb is making.
+func (l *loop) repairedRow(c ovsdb.Change) {
+	switch c := c.(type) {
+	case ovsdb.EnsureBridge:
+		l.count(driftBridge, 1)
+		l.log.Warn("bridge's rows were not what they should be: repaired", "bridge", c.Name)
+	case ovsdb.EnsurePort:
+		l.count(driftPort, 1)
+		l.log.Warn("port's rows were not what they should be: repaired", "bridge", c.Bridge, "port", c.Name)
+	}
 }
 
 // compareFlows compares all that a switch holds of ours with the world as it is by now: flow changes that wait come
@@ -221,97 +247,4 @@ func (l *loop) compareFlows(ctx context.Context, n network) (int, error) {
 		b.unsure = true
 	}
 	return repaired, err
-}
-
-// compareLinks removes the veth pairs of ours that no endpoint stands for and no container holds.
-func (l *loop) compareLinks(ctx context.Context, w world) error {
-	links, err := l.d.links.List(ctx, aliasPrefix(l.d.cfg.Owner))
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, k := range links {
-		_, id, _ := strings.Cut(strings.TrimPrefix(k.Alias, aliasPrefix(l.d.cfg.Owner)), ":")
-		if _, ok := w.endpoints[id]; !ok {
-			errs = append(errs, l.removeLink(ctx, k, id))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// removeLink removes a veth pair that stands for no endpoint, unless a verb has since begun to work on that endpoint or
-// a container holds the other end.
-func (l *loop) removeLink(ctx context.Context, k link.Link, id string) error {
-	unlock, ok := l.d.locks.try(endpointKey(id))
-	if !ok {
-		return nil
-	}
-	defer unlock()
-	l.d.mu.Lock()
-	_, known := l.d.world.endpoints[id]
-	l.d.mu.Unlock()
-	if known {
-		return nil
-	}
-	if idle, err := l.d.links.PeerPresent(ctx, k.Name); err != nil || !idle {
-		return err
-	}
-	l.log.Warn("link without an endpoint: removing it", "link", k.Name, "endpoint", short(id))
-	l.count("link removed", 1)
-	return l.d.links.DeleteVeth(ctx, k.Name, k.Alias)
-}
-
-// restore reads back into the world what Open vSwitch holds of ours: endpoints, and networks whose journal entry is lost.
-func (d *Driver) restore(ctx context.Context, snap ovsdb.Snapshot) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, b := range snap.Bridges {
-		if _, known := d.world.networks[b.IDs.Network]; known || d.journal.gone(b.IDs.Network) {
-			continue
-		}
-		rec, err := decodeRecord([]byte(b.IDs.Spec))
-		if err == nil && rec.ID == b.IDs.Network && rec.Bridge == b.Name {
-			err = errors.Join(d.world.addNetwork(rec), d.journal.save(rec))
-		}
-		if err != nil {
-			d.log.Error("bridge left alone: its network can't be read back", "bridge", b.Name, "err", err)
-			continue
-		}
-		d.log.Info("network read back from its bridge", "network", short(rec.ID), "bridge", rec.Bridge)
-	}
-	for id, n := range d.world.networks {
-		n.settled = true
-		if _, _, err := n.peers.become(d.peersOf(n)); err != nil {
-			d.log.Error("peers left out", "network", short(id), "err", err)
-		}
-		d.world.networks[id] = n
-	}
-	restored := 0
-	for _, p := range snap.Ports {
-		n, ok := d.world.networks[p.IDs.Network]
-		if !ok || p.IDs.Endpoint == "" || p.Bridge != n.Bridge {
-			continue
-		}
-		_, exists, err := d.links.Index(ctx, p.Name)
-		if err != nil {
-			return err
-		}
-		if !exists {
-			continue // the machine was restarted, or the container went while we were away
-		}
-		e := endpoint{
-			ID: p.IDs.Endpoint, Network: n.ID, MAC: p.IDs.MAC, Addresses: p.IDs.Addresses, Options: p.IDs.Options,
-			Link: p.Name, Peer: p.IDs.Peer, OFPort: p.OFPort, wantFlows: true, attached: true,
-		}
-		if e.OFPort == 0 {
-			e.OFPort = p.OFPortRequest
-		}
-		if e.opts, err = config.ParseEndpoint(e.Options); err != nil {
-			d.log.Error("endpoint's options can't be read back: using none", "endpoint", short(e.ID), "err", err)
-		}
-		d.world.putEndpoint(e)
-		restored++
-	}
-	d.log.Info("restored", "networks", len(d.world.networks), "endpoints", restored)
-	return nil
 }

@@ -242,7 +242,7 @@ func (d *Driver) drop(ctx context.Context, n network, e endpoint) error {
 		return err
 	}
 	defer unlock()
-	err = errors.Join(d.unpublish(ctx, e.ID), d.links.DeleteVeth(ctx, e.Link, alias(d.cfg.Owner, n.ID, e.ID)))
+	err = errors.Join(d.unpublish(ctx, e.ID), d.links.DeleteVeth(ctx, e.Link, alias(d.cfg.Owner, n.ID, e.ID)), d.journal.removeEndpoint(e.ID))
 	d.mu.Lock()
 	d.world.dropEndpoint(e.ID)
 	d.mu.Unlock()

@@ -51,6 +51,10 @@ type Driver struct {
 
 	unnamed chan struct{} // somebody wants names from Docker soon; one slot
 
+	// alone are the bridges with our mark that this program can't read: those of a newer one. Written before restored is
+	// closed.
+	alone map[string]bool
+
 	// mu guards world and under, the only state that verbs share.
 	mu    sync.Mutex
 	world world
@@ -79,6 +83,7 @@ func New(ctx context.Context, o Options) (*Driver, error) {
 		restored: make(chan struct{}),
 		again:    make(chan announcement, announcements),
 		unnamed:  make(chan struct{}, 1),
+		alone:    map[string]bool{},
 		world:    newWorld(),
 		peers:    newPeers(o.Config.Peers, o.Config.TunnelAddress),
 	}
@@ -118,6 +123,9 @@ func (d *Driver) Run(ctx context.Context) error {
 	}
 	if d.fw != nil && d.cfg.DockerSocket != "" {
 		g.Go(func() error { d.learnNames(ctx); return nil })
+	}
+	if d.cfg.DockerSocket != "" {
+		g.Go(func() error { d.watchOrphans(ctx); return nil })
 	}
 	err := g.Wait()
 	if d.fw != nil {

@@ -3,6 +3,7 @@
 package driver
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,10 +17,11 @@ import (
 )
 
 // journal keeps the networks, one file each, so that they are known again after a restart: Docker does not repeat them.
-// Beside them it keeps which host ports an endpoint got.
+// Beside them it keeps which host ports an endpoint got, and the endpoints themselves a second time.
 type journal struct {
 	dir   string
 	ports string
+	eps   string
 	lock  *os.File // the folder, held against a second process
 }
 
@@ -33,8 +35,8 @@ const (
 )
 
 func openJournal(stateDir string) (*journal, error) {
-	j := &journal{dir: filepath.Join(stateDir, "networks"), ports: filepath.Join(stateDir, "ports")}
-	for _, dir := range []string{j.dir, j.ports} {
+	j := &journal{dir: filepath.Join(stateDir, "networks"), ports: filepath.Join(stateDir, "ports"), eps: filepath.Join(stateDir, "endpoints")}
+	for _, dir := range []string{j.dir, j.ports, j.eps} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("journal: %w; give state_dir a folder that can be written", err)
 		}
@@ -67,7 +69,7 @@ func hold(dir string) (*os.File, error) {
 
 // close removes the folders if nothing is in them, so that nothing remains of an installation without networks.
 func (j *journal) close() {
-	for _, dir := range []string{j.dir, j.ports, filepath.Dir(j.dir)} {
+	for _, dir := range []string{j.dir, j.ports, j.eps, filepath.Dir(j.dir)} {
 		_ = os.Remove(dir) // fails, as it should, where something is left
 	}
 	j.release()
@@ -139,6 +141,13 @@ func (j *journal) save(rec record) error {
 		return fmt.Errorf("journal: %w; make room in or give write access to %s", err, j.dir)
 	}
 	return j.forget(rec.ID)
+}
+
+// has says whether the journal has the network as it is.
+func (j *journal) has(rec record) bool {
+	have, err := os.ReadFile(j.path(rec.ID, journalSuffix))
+	want, bad := encodeRecord(rec)
+	return err == nil && bad == nil && bytes.Equal(have, want)
 }
 
 // remove takes a network out; left says that its bridge still stands and has to be removed later.

@@ -66,3 +66,12 @@ func (k *keyedLocks) try(key string) (unlock func(), ok bool) {
 		return nil, false
 	}
 }
+
+// free says whether nobody holds the lock of key.
+func (k *keyedLocks) free(key string) bool {
+	unlock, ok := k.try(key)
+	if ok {
+		unlock()
+	}
+	return ok
+}

@@ -35,6 +35,11 @@ type loop struct {
 	heard    heard
 
 	auditStats
+
+	// What follows is runCommits' own: the pause before an audit that could not finish is tried again, and since when links
+	// that nobody claims have been seen.
+	patience time.Duration
+	halfMade map[int]time.Time // by index
 }
 
 // commit is what a verb asks of the database.
@@ -49,7 +54,7 @@ const queue = 1024
 
 func newLoop(d *Driver) *loop {
 	return &loop{
-		d: d, log: d.log, bridges: map[string]*bridge{},
+		d: d, log: d.log, bridges: map[string]*bridge{}, halfMade: map[int]time.Time{},
 		commits: make(chan *commit, queue), flows: make(chan *programming, queue),
 		lost: make(chan string), wanted: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
@@ -86,8 +91,11 @@ func (l *loop) runCommits(ctx context.Context) error {
 		case c := <-l.commits:
 			l.commitBatch(ctx, l.gather(ctx, c))
 		case ev := <-l.d.ovs.Changed():
-			if ev.Connected {
+			switch {
+			case ev.Connected:
 				again = l.audit(ctx, "connected to Open vSwitch")
+			case again == nil: // somebody may be at it still
+				again = time.After(redial)
 			}
 		case name := <-l.lost:
 			if l.cutOff(name) {
@@ -97,7 +105,7 @@ func (l *loop) runCommits(ctx context.Context) error {
 		case <-l.wanted:
 			again = l.audit(ctx, "asked for")
 		case <-again:
-			again = l.audit(ctx, "unfinished audit")
+			again = l.audit(ctx, "rows changed, or unfinished audit")
 		case <-tick.C:
 			again = l.audit(ctx, regular)
 		}

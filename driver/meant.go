@@ -155,34 +155,42 @@ const (
 
 // dockerNames asks Docker's API for the names of networks by their ids.
 func dockerNames(ctx context.Context, socket string) (map[string]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, dockerPatience)
-	defer cancel()
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var dialer net.Dialer
-		return dialer.DialContext(ctx, "unix", socket)
-	}}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://docker/networks", http.NoBody)
-	if err != nil {
-		return nil, err
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("asking Docker for its networks: %w", err)
-	}
 	var networks []struct{ ID, Name string }
-	err = json.NewDecoder(io.LimitReader(res.Body, maxNetworks)).Decode(&networks)
-	err = errors.Join(err, res.Body.Close())
-	if res.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s", res.Status)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("asking Docker for its networks: %w", err)
+	if err := askDocker(ctx, socket, "/networks", &networks); err != nil {
+		return nil, err
 	}
 	names := map[string]string{}
 	for _, n := range networks {
 		names[n.ID] = n.Name
 	}
 	return names, nil
+}
+
+// askDocker asks Docker's API, which may hang, and may not be Docker's at all.
+func askDocker(ctx context.Context, socket, path string, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, dockerPatience)
+	defer cancel()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var dialer net.Dialer
+		return dialer.DialContext(ctx, "unix", socket)
+	}}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://docker"+path, http.NoBody)
+	if err != nil {
+		return err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("asking Docker for its networks: %w", err)
+	}
+	err = json.NewDecoder(io.LimitReader(res.Body, maxNetworks)).Decode(answer)
+	err = errors.Join(err, res.Body.Close())
+	if res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s", res.Status)
+	}
+	if err != nil {
+		return fmt.Errorf("asking Docker for its networks: %w", err)
+	}
+	return nil
 }
 
 // askForNames has learnNames look soon.

@@ -259,7 +259,7 @@ func (l *loop) compareOutside(ctx context.Context, w world) error {
 		}
 	}
 	repaired, err := d.fw.Audit(ctx)
-	l.count("firewall", repaired)
+	l.count(driftFirewall, repaired)
 	if repaired > 0 {
 		l.log.Info("firewall repaired", "changes", repaired)
 	}

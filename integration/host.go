@@ -100,3 +100,8 @@ func feed(in *bytes.Buffer, args, env []string) (string, error) {
 	}
 	return strings.TrimRight(stdout.String(), "\n"), err
 }
+
+// Command runs a command on the machine; the error has its output.
+func Command(line string, args ...string) (string, error) {
+	return output(append(strings.Fields(line), args...), nil)
+}

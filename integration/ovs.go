@@ -71,6 +71,15 @@ func (h *Host) StopOVS(tb testing.TB) {
 // StopOVSDB ends ovsdb-server.
 func (h *Host) StopOVSDB(tb testing.TB) { tb.Helper(); h.stop(tb, &h.ovsdb, syscall.SIGTERM) }
 
+// KillOVSDB ends ovsdb-server with SIGKILL.
+func (h *Host) KillOVSDB(tb testing.TB) { tb.Helper(); h.stop(tb, &h.ovsdb, syscall.SIGKILL) }
+
+// WipeOVSDB removes the database; the next StartOVSDB makes an empty one.
+func (h *Host) WipeOVSDB(tb testing.TB) {
+	tb.Helper()
+	h.Run(tb, "rm -f /run/openvswitch/conf.db /run/openvswitch/.conf.db.~lock~")
+}
+
 // StopVSwitchd ends ovs-vswitchd; its flows are lost.
 func (h *Host) StopVSwitchd(tb testing.TB) { tb.Helper(); h.stop(tb, &h.vswitchd, syscall.SIGTERM) }
 

@@ -21,6 +21,8 @@ type Result struct {
 	// OFPort is the OpenFlow port number that ovs-vswitchd gave: of the port after
 	// EnsurePort, of the LOCAL port (65534) after EnsureBridge.
 	OFPort uint32
+	// Wrote says that rows were not as the change has them, or a port had no number, and were written.
+	Wrote bool
 }
 
 // maxAttempts is how often a change is planned anew when others change the same
@@ -222,7 +224,7 @@ func (g *group) send(ctx context.Context, jobs []*job) error {
 			j.result.Err = j.plan.check(results[first[i] : first[i]+len(j.plan.ops)])
 		}
 		if j.plan.writes {
-			j.applied = next
+			j.applied, j.result.Wrote = next, true
 		}
 	}
 	return nil

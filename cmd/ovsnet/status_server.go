@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -16,10 +17,14 @@ import (
 // statusPath is where the daemon's status is, on the status socket.
 const statusPath = "/status"
 
+// metricsPath is where Prometheus' text is, on the same socket.
+const metricsPath = "/metrics"
+
 // statusTimeout bounds every step of one question: it is answered from memory.
 const statusTimeout = 5 * time.Second
 
-// serveStatus answers GET /status with driver.Status as JSON, until ctx ends.
+// serveStatus answers GET /status with driver.Status as JSON, and GET /metrics with the same counters for Prometheus, until
+// ctx ends.
 func serveStatus(ctx context.Context, l net.Listener, d *driver.Driver) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+statusPath, func(w http.ResponseWriter, r *http.Request) {
@@ -31,6 +36,10 @@ func serveStatus(ctx context.Context, l net.Listener, d *driver.Driver) error {
 		w.Header().Set("Content-Type", "application/json")
 		// The asker may have gone; there is nobody else to tell.
 		_, _ = w.Write(append(text, '\n'))
+	})
+	mux.HandleFunc("GET "+metricsPath, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		_, _ = io.WriteString(w, d.Metrics(r.Context())) // likewise
 	})
 	s := &http.Server{
 		Handler:           mux,

@@ -84,6 +84,40 @@ func (l *Links) EnsureGateway(ctx context.Context, g Gateway) error {
 	}
 }
 
+// GatewayDiffers tells whether EnsureGateway would change the link; one that is not there differs.
+func (l *Links) GatewayDiffers(ctx context.Context, g Gateway) (differs bool, err error) {
+	err = l.do(ctx, func(c *conn) error {
+		k, bad := c.get(g.Name)
+		if bad != nil || k == nil {
+			differs = k == nil
+			return bad
+		}
+		a := k.Attrs()
+		all, bad := dump(ctx, func() ([]netlink.Addr, error) { return c.AddrList(k, netlink.FAMILY_ALL) })
+		missing := map[netip.Prefix]bool{}
+		for _, p := range g.all() {
+			missing[p] = true
+		}
+		for _, have := range all {
+			p := prefixOf(have)
+			differs = differs || !slices.Contains(g.all(), p) && !(g.ForeignIPv4 && p.Addr().Is4())
+			delete(missing, p)
+		}
+		differs = differs || len(missing) > 0 || a.Flags&net.FlagUp == 0 || !slices.Equal(a.HardwareAddr, g.MAC) || g.MTU != 0 && a.MTU != g.MTU
+		return bad
+	})
+	return differs, explain(g.Name, err)
+}
+
+// all are the addresses that the link is to have.
+func (g Gateway) all() []netip.Prefix {
+	want := slices.Clone(g.Addresses)
+	if g.ipv6() {
+		want = append(want, linkLocal(g.MAC))
+	}
+	return want
+}
+
 func (l *Links) setGateway(ctx context.Context, c *conn, g Gateway) error {
 	k, err := c.get(g.Name)
 	if err != nil {
@@ -107,11 +141,7 @@ func (l *Links) setGateway(ctx context.Context, c *conn, g Gateway) error {
 			return fmt.Errorf("bringing it up: %w", err)
 		}
 	}
-	want := slices.Clone(g.Addresses)
-	if g.ipv6() {
-		want = append(want, linkLocal(g.MAC))
-	}
-	return c.fixAddresses(ctx, k, want, g.ForeignIPv4)
+	return c.fixAddresses(ctx, k, g.all(), g.ForeignIPv4)
 }
 
 // addressRounds is how often addresses are listed until none is to be removed.

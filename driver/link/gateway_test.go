@@ -50,10 +50,18 @@ func (s space) wantGateway(t *testing.T, g Gateway, want ...string) {
 	}
 }
 
+func (s space) differs(t *testing.T, g Gateway, want bool) {
+	t.Helper()
+	if got, err := s.GatewayDiffers(t.Context(), g); err != nil || got != want {
+		t.Errorf("differs is %t, %v; want %t: %+v", got, err, want, g)
+	}
+}
+
 func TestEnsureGateway(t *testing.T) {
 	s := newSpace(t)
 	s.bridge(t, "ovsbr-1")
 	g := Gateway{Name: "ovsbr-1", MAC: hw(gwMAC), MTU: 1450, Addresses: prefixes("10.1.0.1/24", "fd00:1::1/64")}
+	s.differs(t, g, true)
 	for range 2 {
 		if err := s.EnsureGateway(t.Context(), g); err != nil {
 			t.Fatal(err)
@@ -64,6 +72,17 @@ func TestEnsureGateway(t *testing.T) {
 		if got := sysctlOf(t, g.Name, key); got != want {
 			t.Errorf("%s is %s, want %s", key, got, want)
 		}
+	}
+
+	s.differs(t, g, false)
+	for _, other := range []Gateway{
+		{Name: g.Name, MAC: hw("02:00:00:00:00:01"), MTU: 1450, Addresses: g.Addresses},
+		{Name: g.Name, MAC: g.MAC, MTU: 1400, Addresses: g.Addresses},
+		{Name: g.Name, MAC: g.MAC, MTU: 1450, Addresses: g.Addresses[:1]},
+		{Name: g.Name, MAC: g.MAC, MTU: 1450, Addresses: prefixes("10.1.0.1/24", "fd00:1::1/64", "10.1.0.2/24")},
+		{Name: "absent", MAC: g.MAC},
+	} {
+		s.differs(t, other, true)
 	}
 
 	g.Addresses = prefixes("10.1.0.1/24", "10.1.0.2/24", "10.2.0.1/16", "fd00:1::1/64", "fd00:2::1/64")

@@ -24,6 +24,8 @@ type Link struct {
 	Up bool
 	// MAC is the link's hardware address.
 	MAC net.HardwareAddr
+	// PeerHere tells that the link is one end of a veth pair of which the other is in our namespace too: no container has it.
+	PeerHere bool
 }
 
 // dumps is how often a dump is tried that changes of other links interrupt.
@@ -47,15 +49,34 @@ func dump[T any](ctx context.Context, f func() ([]T, error)) ([]T, error) {
 
 // List returns the links whose alias starts with aliasPrefix.
 func (l *Links) List(ctx context.Context, aliasPrefix string) ([]Link, error) {
+	return l.list(ctx, func(a *netlink.LinkAttrs, _ string) bool { return strings.HasPrefix(a.Alias, aliasPrefix) })
+}
+
+// Unclaimed returns the host ends that have our group and no alias: those that are being made at this moment, that a killed
+// process left half made, or whose alias somebody took away.
+func (l *Links) Unclaimed(ctx context.Context) ([]Link, error) {
+	return l.list(ctx, func(a *netlink.LinkAttrs, kind string) bool {
+		return kind == "veth" && a.Group == Group && a.Alias == ""
+	})
+}
+
+func (l *Links) list(ctx context.Context, want func(a *netlink.LinkAttrs, kind string) bool) ([]Link, error) {
 	var out []Link
 	err := l.do(ctx, func(c *conn) error {
 		all, err := dump(ctx, c.LinkList)
+		peers := make(map[int]int, len(all)) // of veth ends that are both here
+		for _, k := range all {
+			if a := k.Attrs(); k.Type() == "veth" && a.NetNsID < 0 {
+				peers[a.Index] = a.ParentIndex
+			}
+		}
 		for _, k := range all {
 			a := k.Attrs()
-			if strings.HasPrefix(a.Alias, aliasPrefix) {
+			if want(a, k.Type()) {
+				other, here := peers[a.Index]
 				out = append(out, Link{
 					Name: a.Name, Alias: a.Alias, Index: a.Index, MTU: a.MTU,
-					Up: a.Flags&net.FlagUp != 0, MAC: a.HardwareAddr,
+					Up: a.Flags&net.FlagUp != 0, MAC: a.HardwareAddr, PeerHere: here && other != 0 && peers[other] == a.Index,
 				})
 			}
 		}

@@ -317,6 +317,37 @@ func TestListAndIndex(t *testing.T) {
 	}
 }
 
+// TestUnclaimed: what a process that was killed between the kernel's two requests leaves is found, and nothing else is.
+func TestUnclaimed(t *testing.T) {
+	s := newSpace(t)
+	s.bridge(t, "stranger")
+	if err := s.EnsureVeth(t.Context(), sample); err != nil {
+		t.Fatal(err)
+	}
+	half := sample
+	half.Name, half.Peer = "ovshalf", "ovchalf"
+	err := s.do(t.Context(), func(c *conn) error {
+		_, err := c.addVeth(half)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Unclaimed(t.Context())
+	if err != nil || len(got) != 1 || got[0].Name != half.Name || !got[0].PeerHere || got[0].Up {
+		t.Fatalf("%+v %v", got, err)
+	}
+	if err := s.DeleteVeth(t.Context(), half.Name, "ovsnet:ovsnet:"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DeleteVeth(t.Context(), sample.Name, "ovsnet:ovsnet:"); !errors.Is(err, ErrTaken) {
+		t.Errorf("a claimed pair: %v", err)
+	}
+	if got, err := s.Unclaimed(t.Context()); err != nil || len(got) != 0 {
+		t.Errorf("%+v %v", got, err)
+	}
+}
+
 func TestKernelDatapath(t *testing.T) {
 	got, err := KernelDatapath()
 	if err != nil {

@@ -20,6 +20,9 @@
 //	probe ask MILLISECONDS tcp|udp/ADDR...
 //	                                      ask servers like that, all at once: a line each, the address or "-"
 //	probe hold ADDR FILE                  talk over one TCP connection until the file is there
+//	probe gaps RATE FILE ADDR...          ICMP echo requests until the file is there: lost ones, longest gap
+//	probe stream ADDR FILE                talk to seen over one TCP connection until the file is there, and
+//	                                      hold that every byte comes back
 //	probe rtt ADDR COUNT                  median time of small UDP echoes, in nanoseconds
 //	probe connect ADDR COUNT              median time until a TCP connection stands, in nanoseconds
 //
@@ -82,6 +85,10 @@ func run(args []string) error {
 		return withNumber(args[0], func(ms int) error { return ask(time.Duration(ms)*time.Millisecond, args[1:]) })
 	case command == "hold" && len(args) == 2:
 		return hold(args[0], args[1])
+	case command == "gaps" && len(args) >= 3:
+		return withNumber(args[0], func(rate int) error { return gaps(rate, args[1], args[2:]) })
+	case command == "stream" && len(args) == 2:
+		return stream(args[0], args[1])
 	case command == "rtt" && len(args) == 2:
 		return withNumber(args[1], func(n int) error { return roundTrips(args[0], n) })
 	case command == "connect" && len(args) == 2:

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package driver
+
+import "errors"
+
+// compareJournal writes what the journal lacks, and removes the endpoints from it that are no more.
+func (l *loop) compareJournal(w world) error {
+	d := l.d
+	var errs []error
+	for id, n := range w.networks {
+		if n.settled && !d.journal.has(n.record) {
+			errs = append(errs, l.locked(networkKey(id), func() error {
+				d.mu.Lock()
+				now, ok := d.world.networks[id]
+				d.mu.Unlock()
+				if !ok || !now.settled || d.journal.has(now.record) {
+					return nil
+				}
+				return l.journalRepaired("network", id, d.journal.save(now.record))
+			}))
+		}
+	}
+	for id, e := range w.endpoints {
+		if e.attached && !d.journal.hasEndpoint(e) {
+			errs = append(errs, l.locked(endpointKey(id), func() error {
+				d.mu.Lock()
+				now, ok := d.world.endpoints[id]
+				d.mu.Unlock()
+				if !ok || !now.attached || d.journal.hasEndpoint(now) {
+					return nil
+				}
+				return l.journalRepaired("endpoint", id, d.journal.saveEndpoint(now))
+			}))
+		}
+	}
+	saved, _ := d.journal.loadEndpoints() // one that can't be read is left alone
+	for _, rec := range saved {
+		id := rec.ID
+		if _, ok := w.endpoints[id]; !ok {
+			errs = append(errs, l.locked(endpointKey(id), func() error {
+				d.mu.Lock()
+				_, known := d.world.endpoints[id]
+				d.mu.Unlock()
+				if known {
+					return nil
+				}
+				return l.journalRepaired("endpoint", id, d.journal.removeEndpoint(id))
+			}))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// journalRepaired counts what was written, if it was.
+func (l *loop) journalRepaired(what, id string, err error) error {
+	if err == nil {
+		l.count(driftJournal, 1)
+		l.log.Warn("journal was not what it should be: repaired", what, short(id))
+	}
+	return err
+}
+
+// locked runs f with a lock, unless a verb has it.
+func (l *loop) locked(key string, f func() error) error {
+	unlock, ok := l.d.locks.try(key)
+	if !ok {
+		return nil
+	}
+	defer unlock()
+	return f()
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/ovsnet/ovsnet/driver"
+)
+
+// made by hand: a difference from what should be, and the kind that the audit counts it as.
+type drift struct {
+	kind, what string
+	line       string // for a shell on the host; BR is the bridge, PORT the first container's port
+	slow       bool   // it is only removed when it has been there for a while
+}
+
+var drifts = []drift{
+	{kind: "bridge", what: "another fail mode", line: "ovs-vsctl set Bridge $BR fail_mode=standalone"},
+	{kind: "bridge", what: "external_ids taken away", line: "ovs-vsctl remove Bridge $BR external_ids ovsnet-spec"},
+	{kind: "bridge", what: "removed", line: "ovs-vsctl del-br $BR"},
+	{kind: "port", what: "removed", line: "ovs-vsctl del-port $BR $PORT"},
+	{kind: "port", what: "external_ids taken away", line: "ovs-vsctl remove Interface $PORT external_ids ovsnet-addresses"},
+	{kind: "bridge removed", what: "a bridge with our mark", line: "ovs-vsctl add-br ghost -- set Bridge ghost datapath_type=netdev external_ids:ovsnet-owner=ovsnet external_ids:ovsnet-network=ghost" +
+		" -- set Port ghost external_ids:ovsnet-owner=ovsnet -- set Interface ghost external_ids:ovsnet-owner=ovsnet"},
+	{kind: "port removed", what: "a port with our mark", line: "ovs-vsctl add-port $BR ghost -- set Interface ghost type=internal external_ids:ovsnet-owner=ovsnet external_ids:ovsnet-endpoint=ghost" +
+		" -- set Port ghost external_ids:ovsnet-owner=ovsnet"},
+	{kind: "flow", what: "one removed", line: "ovs-ofctl -OOpenFlow15 --strict del-flows $BR $FLOW"},
+	{kind: "flow", what: "all removed", line: "ovs-ofctl -OOpenFlow15 del-flows $BR"},
+	{kind: "flow", what: "a group removed", line: "ovs-ofctl -OOpenFlow15 del-groups $BR"},
+	{kind: "gateway", what: "an address removed", line: "ip addr del 10.79.0.1/24 dev $BR"},
+	{kind: "gateway", what: "an address too many", line: "ip addr add 10.99.0.1/24 dev $BR"},
+	{kind: "gateway", what: "down", line: "ip link set $BR down"},
+	{kind: "gateway", what: "another MAC", line: "ip link set $BR address 02:00:00:00:00:01"},
+	{kind: "link", what: "down", line: "ip link set $PORT down"},
+	{kind: "link", what: "no alias", line: "ip link set $PORT alias ''"},
+	{kind: "link", what: "another MTU", line: "ip link set $PORT mtu 1400"},
+	{kind: "link removed", what: "a pair with our mark", line: "ip link add ovsghost type veth peer name ovcghost && ip link set ovsghost alias ovsnet:ovsnet:net:ghost"},
+	{kind: "link removed", what: "a pair half made", line: "ip link add ovs0123456789ab group 3701 type veth peer name ovc0123456789ab", slow: true},
+	{kind: "firewall", what: "the table removed", line: "nft delete table inet ovsnet"},
+	{kind: "firewall", what: "iptables -F DOCKER-USER", line: "iptables -F DOCKER-USER"},
+	{kind: "journal", what: "a network's file removed", line: "rm /var/lib/ovsnet/networks/*.json"},
+	{kind: "journal", what: "an endpoint's file cut", line: "for f in /var/lib/ovsnet/endpoints/*.json; do : >$f; done"},
+}
+
+// TestDrift: what people do by hand to what is ours is counted, logged, and put right while traffic flows; what is not ours
+// stays as it is.
+func TestDrift(t *testing.T) {
+	s := newTheatreWith(t, served, []string{"OVSNET_AUDIT_INTERVAL=1s"}, "--live-restore")
+	s.Run(t, "sh -ec", `
+		ovs-vsctl add-br theirs -- set Bridge theirs datapath_type=netdev
+		ovs-ofctl add-flow theirs priority=7,actions=drop
+		ip link add ovstheirs type veth peer name ovctheirs
+		nft add table inet theirs`)
+	s.raise(t)
+	bridge := "ovsbr-" + s.Docker(t, "network inspect --format {{.Id}} n1")[:9]
+	port := s.Run(t, "sh -c", fmt.Sprintf("ovs-vsctl list-ports %s | head -1", bridge))
+	flow := s.Run(t, "sh -c", "ovs-ofctl -OOpenFlow15 --no-stats dump-flows "+bridge+" table=40 | grep -o 'table=.* actions' | head -1 | sed 's/ actions//; s/ //g'")
+	whole := s.Snapshot(t)
+	for _, c := range drifts {
+		t.Run(c.kind+": "+c.what, func(t *testing.T) {
+			before, log := s.repairs(t), len(s.PluginLog(t))
+			s.Run(t, "env", "BR="+bridge, "PORT="+port, "FLOW="+flow, "sh", "-ec", c.line)
+			soon(t, func() error {
+				if n := s.repairs(t)[c.kind] - before[c.kind]; n < 1 {
+					return fmt.Errorf("%d of %q repaired", n, c.kind)
+				}
+				return nil
+			})
+			soon(t, func() error { return same(whole, s.Snapshot(t)) })
+			soon(t, s.forwards)
+			said := s.PluginLog(t)[log:]
+			if !strings.Contains(said, "level=WARN") && !strings.Contains(said, "repaired") {
+				t.Errorf("the log says nothing of it: %s", said)
+			}
+		})
+	}
+	t.Run("status and metrics", func(t *testing.T) {
+		text := s.Ovsnet(t, "status")
+		metrics := s.Run(t, "curl -sS --unix-socket /run/ovsnet/ovsnet.sock http://ovsnet/metrics")
+		counted := s.repairs(t)
+		for _, d := range driver.Drifts() {
+			if n := counted[d.Kind]; n > 0 && !strings.Contains(text, fmt.Sprintf("%d %s", n, d.Kind)) {
+				t.Errorf("status does not tell of %q: %s", d.Kind, text)
+			}
+			if line := fmt.Sprintf("ovsnet_audit_repairs_total{kind=%q} %d\n", d.Kind, counted[d.Kind]); !strings.Contains(metrics+"\n", line) {
+				t.Errorf("the metrics lack %q:\n%s", line, metrics)
+			}
+		}
+	})
+	t.Run("link lost", func(t *testing.T) {
+		s.Run(t, "ip link del "+port)
+		soon(t, func() error {
+			if s.repairs(t)["link lost"] != 1 {
+				return fmt.Errorf("%v", s.repairs(t))
+			}
+			return nil
+		})
+		soon(t, func() error {
+			if rows := s.Run(t, "ovs-vsctl list-ports "+bridge); strings.Contains(rows, port) {
+				return fmt.Errorf("ports: %s", rows)
+			}
+			return nil
+		})
+	})
+	if left := s.strike(t); len(left) > 0 {
+		t.Errorf("left over:\n%s", strings.Join(left, "\n"))
+	}
+}
+
+// TestOrphans: what Docker does not know and no container uses goes, after a time of grace; all else stays.
+func TestOrphans(t *testing.T) {
+	s := newTheatreWith(t, served, []string{"OVSNET_AUDIT_INTERVAL=1s"}, "--live-restore")
+	s.raise(t)
+	n1 := s.Docker(t, "network inspect --format {{.Id}} n1")
+	alive := s.Snapshot(t)
+
+	forgotten := createNetwork()
+	forgotten["NetworkID"] = strings.Repeat("f", 64)
+	s.MustVerb(t, "CreateNetwork", forgotten)
+	lone := createEndpoint(strings.Repeat("e", 64), "10.79.0.77/24")
+	lone["NetworkID"] = n1
+	s.MustVerb(t, "CreateEndpoint", lone)
+	// A container's own, which Docker knows, is no orphan, however long it is looked at; nor is one in a network that Docker
+	// does not know, while a container holds it.
+	held := createEndpoint(strings.Repeat("d", 64), "10.77.0.9/24")
+	held["NetworkID"] = forgotten["NetworkID"]
+	s.MustVerb(t, "CreateEndpoint", held)
+	s.Run(t, "ip netns add holder")
+	s.Run(t, "ip link set ovcdddddddddddd netns holder")
+
+	soon(t, func() error {
+		if n := s.repairs(t)["orphan endpoint"]; n != 1 {
+			return fmt.Errorf("%d endpoints", n)
+		}
+		return nil
+	})
+	if n := s.repairs(t)["orphan network"]; n != 0 {
+		t.Errorf("%d networks removed that a container is on", n)
+	}
+	s.Run(t, "ip netns del holder")
+	soon(t, func() error {
+		if n := s.repairs(t)["orphan network"]; n != 1 {
+			return fmt.Errorf("%d networks", n)
+		}
+		return nil
+	})
+	soon(t, func() error { return same(alive, s.Snapshot(t)) })
+	if err := s.forwards(); err != nil {
+		t.Error(err)
+	}
+	if left := s.strike(t); len(left) > 0 {
+		t.Errorf("left over:\n%s", strings.Join(left, "\n"))
+	}
+}

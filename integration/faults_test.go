@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration_test
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+)
+
+// fault is one that docs/faults.md names, and promises a bound for.
+type fault struct {
+	name string
+	// dies says that containers end with it, by Docker's rules or the machine's: they are to come back by themselves.
+	dies bool
+	do   func(t *testing.T, s *theatre)
+}
+
+// cheap are the faults of ordinary runs. The engine keeps containers (live-restore).
+var cheap = []fault{
+	{name: "ovsnet ends (SIGTERM)", do: func(t *testing.T, s *theatre) { s.StopServe(t); s.serve(t) }},
+	{name: "ovsnet is killed", do: func(t *testing.T, s *theatre) { s.KillServe(t); s.serve(t) }},
+	{name: "ovs-vswitchd restarts", do: func(t *testing.T, s *theatre) { s.StopVSwitchd(t); s.StartVSwitchd(t) }},
+	{name: "ovs-vswitchd is killed", do: func(t *testing.T, s *theatre) { s.KillVSwitchd(t); s.StartVSwitchd(t) }},
+	{name: "ovsdb-server restarts", do: func(t *testing.T, s *theatre) { s.StopOVSDB(t); s.StartOVSDB(t) }},
+	{name: "ovsdb-server restarts on an empty database", do: func(t *testing.T, s *theatre) {
+		s.StopOVSDB(t)
+		s.WipeOVSDB(t)
+		s.StartOVSDB(t)
+	}},
+}
+
+// dear are the other faults that containers live through.
+var dear = []fault{
+	{name: "ovsdb-server is killed", do: func(t *testing.T, s *theatre) { s.KillOVSDB(t); s.StartOVSDB(t) }},
+	{name: "Open vSwitch restarts", do: func(t *testing.T, s *theatre) { s.StopOVS(t); s.StartOVS(t) }},
+	{name: "Open vSwitch restarts on an empty database", do: func(t *testing.T, s *theatre) {
+		s.StopOVS(t)
+		s.WipeOVSDB(t)
+		s.StartOVS(t)
+	}},
+	{name: "the database is lost while ovsnet is down", do: func(t *testing.T, s *theatre) {
+		s.KillServe(t)
+		s.StopOVSDB(t)
+		s.WipeOVSDB(t)
+		s.StartOVSDB(t)
+		s.serve(t)
+	}},
+	{name: "dockerd restarts, with live-restore", do: func(t *testing.T, s *theatre) { s.StopDocker(t); s.StartDocker(t) }},
+	{name: "dockerd is killed, with live-restore", do: func(t *testing.T, s *theatre) { s.KillDocker(t); s.StartDocker(t) }},
+	{name: "kill -9 of everything", do: func(t *testing.T, s *theatre) { s.killAll(t) }},
+}
+
+// deadly are the faults that containers do not live through.
+var deadly = []fault{
+	{name: "dockerd restarts, without live-restore", dies: true, do: func(t *testing.T, s *theatre) { s.StopDocker(t); s.StartDocker(t) }},
+	{name: "dockerd is killed, without live-restore", dies: true, do: func(t *testing.T, s *theatre) { s.KillDocker(t); s.StartDocker(t) }},
+	{name: "reboot", dies: true, do: func(t *testing.T, s *theatre) { s.reboot(t) }},
+	{name: "reboot, and Open vSwitch's database is lost", dies: true, do: func(t *testing.T, s *theatre) { s.WipeOVSDB(t); s.reboot(t) }},
+}
+
+// serve starts ovsnet again.
+func (s *theatre) serve(t *testing.T) { t.Helper(); s.start(s.Host, t, s.settings...); s.fresh = true }
+
+// killAll kills every daemon in any order, and starts them in any order that systemd could.
+func (s *theatre) killAll(t *testing.T) {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	if text := os.Getenv("OVSNET_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := rand.New(rand.NewPCG(seed, 0))
+	kills := []func(testing.TB){s.KillServe, s.KillVSwitchd, s.KillOVSDB, s.KillDocker}
+	starts := []func(testing.TB){func(testing.TB) { s.serve(t) }, s.StartOVS, s.StartDocker}
+	t.Logf("OVSNET_SEED=%d", seed)
+	for _, i := range r.Perm(len(kills)) {
+		kills[i](t)
+	}
+	for _, i := range r.Perm(len(starts)) {
+		starts[i](t)
+	}
+}
+
+// reboot loses power and comes up as the systemd units say: Open vSwitch, ovsnet, Docker.
+func (s *theatre) reboot(t *testing.T) {
+	t.Helper()
+	s.Crash(t)
+	s.StartOVS(t)
+	s.serve(t)
+	s.listen(t)
+	s.StartDocker(t)
+}
+
+// result is one line of the table.
+type result struct {
+	fault         string
+	silent, after time.Duration // without forwarding; of that, after all was back
+	sent, lost    int
+	left          []string
+	repaired      string
+}
+
+// suffer injects a fault under traffic.
+func (s *theatre) suffer(t *testing.T, f fault) result {
+	t.Helper()
+	var options []string
+	if f.dies {
+		options = []string{"--restart=always"}
+	}
+	s.raise(t, options...)
+	whole := s.Snapshot(t)
+	s.fresh = false
+	counted := s.repairs(t)
+	begin := s.inside
+	if f.dies {
+		begin = s.outside
+	}
+	tr := begin(t)
+	settled(t)
+	f.do(t, s)
+	s.back = time.Now()
+	soon(t, s.forwards)
+	settled(t)
+	tr.end(t, s, !f.dies)
+	if s.fresh {
+		counted = nil
+	}
+	if !f.dies {
+		soon(t, func() error { return same(whole, s.Snapshot(t)) })
+	}
+	worst := tr.worst()
+	r := result{fault: f.name, silent: worst.end.Sub(worst.begin), repaired: less(s.repairs(t), counted)}
+	for _, p := range tr.pings {
+		r.sent, r.lost = r.sent+p.sent, r.lost+p.lost
+		if late := p.end.Sub(s.back); p.lost > 0 && late > r.after {
+			r.after = late
+		}
+	}
+	for _, line := range tr.streams {
+		t.Log("TCP:", line)
+	}
+	r.left = s.strike(t)
+	return r
+}
+
+// settled lets traffic flow for a while; there is nothing to wait for but time.
+func settled(t *testing.T) { t.Helper(); <-time.After(time.Second) }
+
+// show prints results as the table of docs/faults.md.
+func show(t *testing.T, results []result) {
+	t.Helper()
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "FAULT\tWITHOUT FORWARDING\tAFTER ALL WAS BACK\tLOST\tLEFT OVER\tREPAIRED")
+	for _, r := range results {
+		fmt.Fprintf(w, "%s\t%.2f s\t%.2f s\t%d of %d\t%d\t%s\n", r.fault, r.silent.Seconds(), r.after.Seconds(), r.lost, r.sent, len(r.left), r.repaired)
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("\n%s", text.String())
+}
+
+func (s *theatre) sufferAll(t *testing.T, faults []fault) (results []result) {
+	t.Helper()
+	promises := promised(t)
+	for _, f := range faults {
+		t.Run(f.name, func(t *testing.T) {
+			r := s.suffer(t, f)
+			results = append(results, r)
+			p, ok := promises[f.name]
+			if !ok {
+				t.Fatalf("docs/faults.md promises nothing for %q", f.name)
+			}
+			p.hold(t, r)
+		})
+	}
+	return results
+}
+
+var long = flag.Bool("long", false, "the long form of the fault suite and the random walk")
+
+// TestFaults: every fault under traffic, one after the other; without -long those that happen most and cost least.
+func TestFaults(t *testing.T) {
+	var all []result
+	t.Run("containers live on", func(t *testing.T) {
+		faults := cheap
+		if *long {
+			faults = slices.Concat(cheap, dear)
+		}
+		all = append(all, newTheatre(t, served, "--live-restore").sufferAll(t, faults)...)
+	})
+	if *long {
+		t.Run("containers come back", func(t *testing.T) {
+			all = append(all, newTheatre(t, served).sufferAll(t, deadly)...)
+		})
+	}
+	show(t, all)
+}
