@@ -9,6 +9,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 FUZZTIME ?= 10s
 E2ETIME  ?= 20m
 E2E      ?= .
+FAULTS   ?= ^TestFaults
 lint     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 sources  := $(shell find cmd config driver flows ovsdb -name '*.go' ! -name '*_test.go' -o -name '*.ovsschema')
@@ -61,6 +62,11 @@ unit: ## Unit and component tests, with the race detector; what needs root is sk
 .PHONY: e2e
 e2e: build/plugin/config.json ## End-to-end tests (root): E2E=regexp chooses, E2ETIME=20m bounds
 	OVSNET_PLUGIN=build/plugin go test -count=1 -v -timeout=$(E2ETIME) -run='$(E2E)' ./integration/
+
+.PHONY: faults
+faults: export OVSNET_REQUIRE := all
+faults: build/plugin/config.json ## The fault suite in its long form (root): prints the table of docs/faults.md
+	OVSNET_PLUGIN=build/plugin go test -count=1 -v -timeout=1h -run='$(FAULTS)' ./integration/ -long
 
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME (10s)

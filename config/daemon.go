@@ -37,7 +37,7 @@ type Daemon struct {
 	Owner string `mapstructure:"owner"`
 	// ProcSys is where the host's /proc/sys can be written.
 	ProcSys string `mapstructure:"proc_sys"`
-	// DockerSocket is where Docker's API is asked for the names of networks; empty: nowhere.
+	// DockerSocket is where Docker's API is asked for networks and their endpoints; empty: nowhere.
 	DockerSocket string `mapstructure:"docker_socket"`
 	// SystemBus is the host's system bus, where firewalld is.
 	SystemBus string `mapstructure:"system_bus"`

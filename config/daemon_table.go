@@ -134,7 +134,7 @@ var daemonTable = []setting{
 		check: func(d *Daemon) error { return checkPath(d.ProcSys) },
 	},
 	{
-		Option: Option{Key: "docker_socket", Type: "path | none", Doc: "Docker's API, which is asked for the names of networks where ovs.bridge.peers has one. none: never."},
+		Option: Option{Key: "docker_socket", Type: "path | none", Doc: "Docker's API, which is asked for the names of networks where ovs.bridge.peers has one, and for what Docker no longer knows. none: never."},
 		field:  func(d *Daemon) any { return &d.DockerSocket }, value: "/run/docker.sock", socket: true,
 		check: func(d *Daemon) error { return checkSocket(d.DockerSocket) },
 	},

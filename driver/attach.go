@@ -91,12 +91,7 @@ func (d *Driver) attachAs(ctx context.Context, n network, e endpoint) (uint32, e
 		got, err = d.attachPort(ctx, n, e, announced)
 		return err
 	})
-	g.Go(func() error {
-		if err := d.journal.saveEndpoint(e); err != nil {
-			d.log.Warn("endpoint is in Open vSwitch alone", "endpoint", short(e.ID), "err", err) // the audit tries on
-		}
-		return nil
-	})
+	g.Go(func() error { d.keep(e, true); return nil })
 	err = g.Wait()
 	return got, err
 }
@@ -183,6 +178,14 @@ func (d *Driver) detach(ctx context.Context, n network, e endpoint) error {
 		return fmt.Errorf("endpoint %s: %w", short(e.ID), err)
 	}
 	return nil
+}
+
+// keep writes an endpoint into the journal, which is the second place that has it: without room there it works as well.
+func (d *Driver) keep(e endpoint, attached bool) {
+	e.attached = attached
+	if err := d.journal.saveEndpoint(e); err != nil {
+		d.log.Warn("endpoint is not in the journal yet", "endpoint", short(e.ID), "err", err) // the audit tries on
+	}
 }
 
 // release removes all that is left of an endpoint and forgets it, whatever fails: the audit finds the rest.

@@ -22,12 +22,12 @@ func (l *loop) compareJournal(w world) error {
 		}
 	}
 	for id, e := range w.endpoints {
-		if e.attached && !d.journal.hasEndpoint(e) {
+		if !d.journal.hasEndpoint(e) {
 			errs = append(errs, l.locked(endpointKey(id), func() error {
 				d.mu.Lock()
 				now, ok := d.world.endpoints[id]
 				d.mu.Unlock()
-				if !ok || !now.attached || d.journal.hasEndpoint(now) {
+				if !ok || d.journal.hasEndpoint(now) {
 					return nil
 				}
 				return l.journalRepaired("endpoint", id, d.journal.saveEndpoint(now))

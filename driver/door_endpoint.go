@@ -200,7 +200,10 @@ func (o *door) Leave(ctx context.Context, r api.LeaveRequest) error {
 	if err != nil || !e.attached {
 		return notUnknown(err)
 	}
-	return errors.Join(d.unpublish(ctx, e.ID), d.detach(ctx, n, e))
+	if err = errors.Join(d.unpublish(ctx, e.ID), d.detach(ctx, n, e)); err == nil {
+		d.keep(e, false)
+	}
+	return err
 }
 
 // DeleteEndpoint removes all that is left of an endpoint.

@@ -26,6 +26,8 @@ type endpointRecord struct {
 	Link      string            `json:"link"`
 	Peer      string            `json:"peer"`
 	OFPort    uint32            `json:"ofport"`
+	// Attached says that it has its port; it has none between Leave and DeleteEndpoint.
+	Attached bool `json:"attached"`
 
 	mac net.HardwareAddr
 }
@@ -36,14 +38,14 @@ const endpointVersion = 1
 func (r endpointRecord) endpoint() endpoint {
 	return endpoint{
 		ID: r.ID, Network: r.Network, MAC: r.mac, Addresses: r.Addresses, Options: r.Options,
-		Link: r.Link, Peer: r.Peer, OFPort: r.OFPort, wantFlows: true, attached: true,
+		Link: r.Link, Peer: r.Peer, OFPort: r.OFPort, wantFlows: r.Attached, attached: r.Attached,
 	}
 }
 
 func encodeEndpoint(e endpoint) ([]byte, error) {
 	return json.Marshal(endpointRecord{
 		Version: endpointVersion, ID: e.ID, Network: e.Network, MAC: e.MAC.String(), Addresses: e.Addresses, Options: e.Options,
-		Link: e.Link, Peer: e.Peer, OFPort: e.OFPort,
+		Link: e.Link, Peer: e.Peer, OFPort: e.OFPort, Attached: e.attached,
 	})
 }
 

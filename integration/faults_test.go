@@ -20,50 +20,50 @@ type fault struct {
 	name string
 	// dies says that containers end with it, by Docker's rules or the machine's: they are to come back by themselves.
 	dies bool
-	do   func(t *testing.T, s *theatre)
+	do   func(s *theatre)
 }
 
 // cheap are the faults of ordinary runs. The engine keeps containers (live-restore).
 var cheap = []fault{
-	{name: "ovsnet ends (SIGTERM)", do: func(t *testing.T, s *theatre) { s.StopServe(t); s.serve(t) }},
-	{name: "ovsnet is killed", do: func(t *testing.T, s *theatre) { s.KillServe(t); s.serve(t) }},
-	{name: "ovs-vswitchd restarts", do: func(t *testing.T, s *theatre) { s.StopVSwitchd(t); s.StartVSwitchd(t) }},
-	{name: "ovs-vswitchd is killed", do: func(t *testing.T, s *theatre) { s.KillVSwitchd(t); s.StartVSwitchd(t) }},
-	{name: "ovsdb-server restarts", do: func(t *testing.T, s *theatre) { s.StopOVSDB(t); s.StartOVSDB(t) }},
-	{name: "ovsdb-server restarts on an empty database", do: func(t *testing.T, s *theatre) {
-		s.StopOVSDB(t)
-		s.WipeOVSDB(t)
-		s.StartOVSDB(t)
+	{name: "ovsnet ends (SIGTERM)", do: func(s *theatre) { s.StopServe(s.t); s.serve(s.t) }},
+	{name: "ovsnet is killed", do: func(s *theatre) { s.KillServe(s.t); s.serve(s.t) }},
+	{name: "ovs-vswitchd restarts", do: func(s *theatre) { s.StopVSwitchd(s.t); s.StartVSwitchd(s.t) }},
+	{name: "ovs-vswitchd is killed", do: func(s *theatre) { s.KillVSwitchd(s.t); s.StartVSwitchd(s.t) }},
+	{name: "ovsdb-server restarts", do: func(s *theatre) { s.StopOVSDB(s.t); s.StartOVSDB(s.t) }},
+	{name: "ovsdb-server restarts on an empty database", do: func(s *theatre) {
+		s.StopOVSDB(s.t)
+		s.WipeOVSDB(s.t)
+		s.StartOVSDB(s.t)
 	}},
 }
 
 // dear are the other faults that containers live through.
 var dear = []fault{
-	{name: "ovsdb-server is killed", do: func(t *testing.T, s *theatre) { s.KillOVSDB(t); s.StartOVSDB(t) }},
-	{name: "Open vSwitch restarts", do: func(t *testing.T, s *theatre) { s.StopOVS(t); s.StartOVS(t) }},
-	{name: "Open vSwitch restarts on an empty database", do: func(t *testing.T, s *theatre) {
-		s.StopOVS(t)
-		s.WipeOVSDB(t)
-		s.StartOVS(t)
+	{name: "ovsdb-server is killed", do: func(s *theatre) { s.KillOVSDB(s.t); s.StartOVSDB(s.t) }},
+	{name: "Open vSwitch restarts", do: func(s *theatre) { s.StopOVS(s.t); s.StartOVS(s.t) }},
+	{name: "Open vSwitch restarts on an empty database", do: func(s *theatre) {
+		s.StopOVS(s.t)
+		s.WipeOVSDB(s.t)
+		s.StartOVS(s.t)
 	}},
-	{name: "the database is lost while ovsnet is down", do: func(t *testing.T, s *theatre) {
-		s.KillServe(t)
-		s.StopOVSDB(t)
-		s.WipeOVSDB(t)
-		s.StartOVSDB(t)
-		s.serve(t)
+	{name: "the database is lost while ovsnet is down", do: func(s *theatre) {
+		s.KillServe(s.t)
+		s.StopOVSDB(s.t)
+		s.WipeOVSDB(s.t)
+		s.StartOVSDB(s.t)
+		s.serve(s.t)
 	}},
-	{name: "dockerd restarts, with live-restore", do: func(t *testing.T, s *theatre) { s.StopDocker(t); s.StartDocker(t) }},
-	{name: "dockerd is killed, with live-restore", do: func(t *testing.T, s *theatre) { s.KillDocker(t); s.StartDocker(t) }},
-	{name: "kill -9 of everything", do: func(t *testing.T, s *theatre) { s.killAll(t) }},
+	{name: "dockerd restarts, with live-restore", do: func(s *theatre) { s.StopDocker(s.t); s.StartDocker(s.t) }},
+	{name: "dockerd is killed, with live-restore", do: func(s *theatre) { s.KillDocker(s.t); s.StartDocker(s.t) }},
+	{name: "kill -9 of everything", do: func(s *theatre) { s.killAll(s.t) }},
 }
 
 // deadly are the faults that containers do not live through.
 var deadly = []fault{
-	{name: "dockerd restarts, without live-restore", dies: true, do: func(t *testing.T, s *theatre) { s.StopDocker(t); s.StartDocker(t) }},
-	{name: "dockerd is killed, without live-restore", dies: true, do: func(t *testing.T, s *theatre) { s.KillDocker(t); s.StartDocker(t) }},
-	{name: "reboot", dies: true, do: func(t *testing.T, s *theatre) { s.reboot(t) }},
-	{name: "reboot, and Open vSwitch's database is lost", dies: true, do: func(t *testing.T, s *theatre) { s.WipeOVSDB(t); s.reboot(t) }},
+	{name: "dockerd restarts, without live-restore", dies: true, do: func(s *theatre) { s.StopDocker(s.t); s.StartDocker(s.t) }},
+	{name: "dockerd is killed, without live-restore", dies: true, do: func(s *theatre) { s.KillDocker(s.t); s.StartDocker(s.t) }},
+	{name: "reboot", dies: true, do: func(s *theatre) { s.reboot(s.t) }},
+	{name: "reboot, and Open vSwitch's database is lost", dies: true, do: func(s *theatre) { s.WipeOVSDB(s.t); s.reboot(s.t) }},
 }
 
 // serve starts ovsnet again.
@@ -127,7 +127,8 @@ func (s *theatre) suffer(t *testing.T, f fault) result {
 	}
 	tr := begin(t)
 	settled(t)
-	f.do(t, s)
+	s.t = t
+	f.do(s)
 	s.back = time.Now()
 	soon(t, s.forwards)
 	settled(t)

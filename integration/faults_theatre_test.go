@@ -30,7 +30,8 @@ type theatre struct {
 	empty    integration.State
 	fresh    bool // ovsnet was started again: its counters begin at zero
 
-	back time.Time // when the last part that a fault took away was there again
+	t    *testing.T // the one that a fault is injected in
+	back time.Time  // when the last part that a fault took away was there again
 }
 
 const (

@@ -16,7 +16,9 @@ import (
 // programs are to be started again, as are its daemons.
 func (h *Host) Crash(tb testing.TB) {
 	tb.Helper()
-	_, _ = h.Try("sh -c", "kill -9 -1") // the shell itself and the init are spared
+	// The shell itself and the init are spared.
+	h.Run(tb, "grep -q "+initRole+" /proc/1/cmdline") // it must be this host's
+	_, _ = h.Try("sh -c", "kill -9 -1")
 	for _, d := range h.daemons() {
 		d.forget()
 	}

@@ -100,7 +100,7 @@ func (l *Links) GatewayDiffers(ctx context.Context, g Gateway) (differs bool, er
 		}
 		for _, have := range all {
 			p := prefixOf(have)
-			differs = differs || !slices.Contains(g.all(), p) && !(g.ForeignIPv4 && p.Addr().Is4())
+			differs = differs || !slices.Contains(g.all(), p) && (!g.ForeignIPv4 || p.Addr().Is6())
 			delete(missing, p)
 		}
 		differs = differs || len(missing) > 0 || a.Flags&net.FlagUp == 0 || !slices.Equal(a.HardwareAddr, g.MAC) || g.MTU != 0 && a.MTU != g.MTU

@@ -49,18 +49,18 @@ func dump[T any](ctx context.Context, f func() ([]T, error)) ([]T, error) {
 
 // List returns the links whose alias starts with aliasPrefix.
 func (l *Links) List(ctx context.Context, aliasPrefix string) ([]Link, error) {
-	return l.list(ctx, func(a *netlink.LinkAttrs, _ string) bool { return strings.HasPrefix(a.Alias, aliasPrefix) })
+	return l.list(ctx, func(k netlink.Link) bool { return strings.HasPrefix(k.Attrs().Alias, aliasPrefix) })
 }
 
 // Unclaimed returns the host ends that have our group and no alias: those that are being made at this moment, that a killed
 // process left half made, or whose alias somebody took away.
 func (l *Links) Unclaimed(ctx context.Context) ([]Link, error) {
-	return l.list(ctx, func(a *netlink.LinkAttrs, kind string) bool {
-		return kind == "veth" && a.Group == Group && a.Alias == ""
+	return l.list(ctx, func(k netlink.Link) bool {
+		return k.Type() == "veth" && k.Attrs().Group == Group && k.Attrs().Alias == ""
 	})
 }
 
-func (l *Links) list(ctx context.Context, want func(a *netlink.LinkAttrs, kind string) bool) ([]Link, error) {
+func (l *Links) list(ctx context.Context, want func(netlink.Link) bool) ([]Link, error) {
 	var out []Link
 	err := l.do(ctx, func(c *conn) error {
 		all, err := dump(ctx, c.LinkList)
@@ -72,7 +72,7 @@ func (l *Links) list(ctx context.Context, want func(a *netlink.LinkAttrs, kind s
 		}
 		for _, k := range all {
 			a := k.Attrs()
-			if want(a, k.Type()) {
+			if want(k) {
 				other, here := peers[a.Index]
 				out = append(out, Link{
 					Name: a.Name, Alias: a.Alias, Index: a.Index, MTU: a.MTU,

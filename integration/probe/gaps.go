@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -148,7 +149,7 @@ func stream(addr, file string) error {
 		if err = c.SetReadDeadline(time.Now().Add(streamLimit)); err != nil {
 			return err
 		}
-		n, err := c.Read(buf)
+		n, bad := c.Read(buf)
 		if n > 0 {
 			mu.Lock()
 			same := bytes.Equal(way.Next(n), buf[:n])
@@ -159,11 +160,11 @@ func stream(addr, file string) error {
 			total += n
 			longest, last = max(longest, time.Since(last)), time.Now()
 		}
-		if err == io.EOF { //nolint:errorlint // Read's own word
+		if errors.Is(bad, io.EOF) {
 			break
 		}
-		if err != nil {
-			return fmt.Errorf("after %d bytes: %w", total, err)
+		if bad != nil {
+			return fmt.Errorf("after %d bytes: %w", total, bad)
 		}
 	}
 	if err = <-wrote; err == nil && way.Len() > 0 {
