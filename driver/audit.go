@@ -68,8 +68,19 @@ func (l *loop) audit(ctx context.Context, why string) <-chan time.Time {
 		l.log.Warn("audit could not finish; trying on", "why", why, "err", err)
 	}
 	l.patience = min(max(2*l.patience, redial), maxPatience)
+	if journal := new(journalError); errors.As(err, &journal) {
+		l.patience = journalPatience // all but the second copies is done, and a full disk does not empty itself soon
+	}
 	return time.After(l.patience)
 }
+
+// journalError says that an audit could do everything but write the journal.
+type journalError struct{ error }
+
+func (e *journalError) Unwrap() error { return e.error }
+
+// journalPatience is the pause between two attempts to write the journal.
+const journalPatience = 10 * time.Second
 
 // maxPatience is the longest pause between two attempts of an audit that can't finish: what is missing may be back at any
 // moment, and is to forward within a second.
@@ -100,7 +111,13 @@ func (l *loop) compare(ctx context.Context) error {
 			errs = append(errs, l.compareBridge(ctx, n))
 		}
 	}
-	return errors.Join(append(errs, l.compareOutside(ctx, w), l.compareJournal(w))...)
+	if err = errors.Join(append(errs, l.compareOutside(ctx, w))...); err != nil {
+		return err
+	}
+	if err = l.compareJournal(w); err != nil {
+		return &journalError{err}
+	}
+	return nil
 }
 
 // compareRows makes the rows that are wanted and removes those of ours that nothing in the world stands for.

@@ -84,16 +84,20 @@ func (d *Driver) restoreEndpoints(ctx context.Context) (restored int, err error)
 	for _, bad := range errs {
 		d.log.Error("journal entry left alone", "err", bad)
 	}
+	links, err := d.links.List(ctx, aliasPrefix(d.cfg.Owner))
+	if err != nil {
+		return 0, err
+	}
+	names := make(map[string]string, len(links)) // by alias
+	for _, k := range links {
+		names[k.Alias] = k.Name
+	}
 	for _, rec := range records {
 		n, ok := d.world.networks[rec.Network]
 		if _, known := d.world.endpoints[rec.ID]; known || !ok {
 			continue
 		}
-		links, err := d.links.List(ctx, alias(d.cfg.Owner, rec.Network, rec.ID))
-		if err != nil {
-			return restored, err
-		}
-		if len(links) != 1 || links[0].Name != rec.Link {
+		if names[alias(d.cfg.Owner, rec.Network, rec.ID)] != rec.Link {
 			continue // the container went while we were away
 		}
 		e := rec.endpoint()

@@ -77,13 +77,16 @@ func TestDrift(t *testing.T) {
 	}
 	t.Run("status and metrics", func(t *testing.T) {
 		text := s.Ovsnet(t, "status")
-		metrics := s.Run(t, "curl -sS --unix-socket /run/ovsnet/ovsnet.sock http://ovsnet/metrics")
+		metrics, err := s.AskDaemon("/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
 		counted := s.repairs(t)
 		for _, d := range driver.Drifts() {
 			if n := counted[d.Kind]; n > 0 && !strings.Contains(text, fmt.Sprintf("%d %s", n, d.Kind)) {
 				t.Errorf("status does not tell of %q: %s", d.Kind, text)
 			}
-			if line := fmt.Sprintf("ovsnet_audit_repairs_total{kind=%q} %d\n", d.Kind, counted[d.Kind]); !strings.Contains(metrics+"\n", line) {
+			if line := fmt.Sprintf("ovsnet_audit_repairs_total{kind=%q} %d\n", d.Kind, counted[d.Kind]); !strings.Contains(metrics, line) {
 				t.Errorf("the metrics lack %q:\n%s", line, metrics)
 			}
 		}

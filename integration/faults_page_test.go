@@ -65,7 +65,7 @@ func (p promise) hold(t *testing.T, r result) {
 // TestFaultsArePromised holds that the page has every fault of the suite and none more.
 func TestFaultsArePromised(t *testing.T) {
 	promises := promised(t)
-	for _, faults := range [][]fault{cheap, dear, deadly} {
+	for _, faults := range [][]fault{cheap, dear, deadly, plugged} {
 		for _, f := range faults {
 			if _, ok := promises[f.name]; !ok {
 				t.Errorf("docs/faults.md has no line %q", f.name)

@@ -66,6 +66,32 @@ var deadly = []fault{
 	{name: "reboot, and Open vSwitch's database is lost", dies: true, do: func(s *theatre) { s.WipeOVSDB(s.t); s.reboot(s.t) }},
 }
 
+// plugged are the faults of the managed plugin. The engine keeps containers.
+var plugged = []fault{
+	{name: "the managed plugin is disabled and enabled", do: func(s *theatre) {
+		s.DisablePlugin(s.t)
+		s.EnablePlugin(s.t)
+		s.fresh = true
+	}},
+	{name: "the managed plugin is killed", do: func(s *theatre) {
+		s.Run(s.t, "pkill --signal KILL --full --exact", "/ovsnet serve")
+		s.answers(s.t)
+		s.fresh = true
+	}},
+	{name: "dockerd restarts, with the managed plugin and live-restore", do: func(s *theatre) {
+		s.StopDocker(s.t)
+		s.StartDocker(s.t)
+		s.answers(s.t)
+		s.fresh = true
+	}},
+}
+
+// answers waits until the daemon, which the engine starts again, answers.
+func (s *theatre) answers(t *testing.T) {
+	t.Helper()
+	soon(t, func() error { _, err := s.AskDaemon("/status"); return err })
+}
+
 // serve starts ovsnet again.
 func (s *theatre) serve(t *testing.T) { t.Helper(); s.start(s.Host, t, s.settings...); s.fresh = true }
 
@@ -184,6 +210,9 @@ func (s *theatre) sufferAll(t *testing.T, faults []fault) (results []result) {
 				t.Fatalf("docs/faults.md promises nothing for %q", f.name)
 			}
 			p.hold(t, r)
+			if strings.HasPrefix(f.name, "ovsnet") && r.repaired != "nothing" {
+				t.Errorf("a restart changed something: %s", r.repaired) // flows that are left alone keep their counters
+			}
 		})
 	}
 	return results
@@ -204,6 +233,9 @@ func TestFaults(t *testing.T) {
 	if *long {
 		t.Run("containers come back", func(t *testing.T) {
 			all = append(all, newTheatre(t, served).sufferAll(t, deadly)...)
+		})
+		t.Run("the managed plugin", func(t *testing.T) {
+			all = append(all, newTheatre(t, managed, "--live-restore").sufferAll(t, plugged)...)
 		})
 	}
 	show(t, all)

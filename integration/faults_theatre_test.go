@@ -118,7 +118,10 @@ func (s *theatre) repairs(t *testing.T) map[string]int {
 	var status struct {
 		Audit struct{ Repairs map[string]int }
 	}
-	text := s.Ovsnet(t, "status --json")
+	text, err := s.AskDaemon("/status")
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := json.Unmarshal([]byte(text), &status); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}

@@ -56,14 +56,16 @@ func TestFaultsWalk(t *testing.T) {
 		"join": w.join, "leave": w.leave, "delete endpoint": w.deleteEndpoint,
 	}
 	faults := map[string]func(){
-		"ovsnet ends":            func() { w.StopServe(t); w.serve(t) },
-		"ovsnet is killed":       func() { w.KillServe(t); w.serve(t) },
-		"ovs-vswitchd restarts":  func() { w.StopVSwitchd(t); w.StartVSwitchd(t) },
-		"ovsdb-server restarts":  func() { w.StopOVSDB(t); w.StartOVSDB(t) },
-		"the database is wiped":  func() { w.StopOVSDB(t); w.WipeOVSDB(t); w.StartOVSDB(t) },
-		"the firewall is wiped":  func() { w.try("nft delete table inet ovsnet") },
-		"a bridge is removed":    func() { w.try("ovs-vsctl --timeout=10 del-br $(ovs-vsctl list-br | shuf -n1)") },
-		"a port is removed":      func() { w.try("ovs-vsctl --timeout=10 del-port $(ovs-vsctl list-ports $(ovs-vsctl list-br | shuf -n1) | shuf -n1)") },
+		"ovsnet ends":           func() { w.StopServe(t); w.serve(t) },
+		"ovsnet is killed":      func() { w.KillServe(t); w.serve(t) },
+		"ovs-vswitchd restarts": func() { w.StopVSwitchd(t); w.StartVSwitchd(t) },
+		"ovsdb-server restarts": func() { w.StopOVSDB(t); w.StartOVSDB(t) },
+		"the database is wiped": func() { w.StopOVSDB(t); w.WipeOVSDB(t); w.StartOVSDB(t) },
+		"the firewall is wiped": func() { w.try("nft delete table inet ovsnet") },
+		"a bridge is removed":   func() { w.try("ovs-vsctl --timeout=10 del-br $(ovs-vsctl list-br | shuf -n1)") },
+		"a port is removed": func() {
+			w.try("ovs-vsctl --timeout=10 del-port $(ovs-vsctl list-ports $(ovs-vsctl list-br | shuf -n1) | shuf -n1)")
+		},
 		"flows are removed":      func() { w.try("ovs-ofctl -OOpenFlow15 del-flows $(ovs-vsctl list-br | shuf -n1)") },
 		"a gateway goes down":    func() { w.try("ip link set $(ovs-vsctl list-br | shuf -n1) down") },
 		"a link goes down":       func() { w.try("ip link set $(ls /sys/class/net | grep ^ovs[0-9a-f] | shuf -n1) down") },
