@@ -95,7 +95,7 @@ func (l *loop) compare(ctx context.Context) error {
 	select {
 	case <-d.restored:
 	default:
-		if err := d.restore(ctx, snap); err != nil {
+		if err = d.restore(ctx, snap); err != nil {
 			return err
 		}
 		close(d.restored)

@@ -139,11 +139,6 @@ type result struct {
 // suffer injects a fault under traffic.
 func (s *theatre) suffer(t *testing.T, f fault) result {
 	t.Helper()
-	var options []string
-	if f.dies {
-		options = []string{"--restart=always"}
-	}
-	s.raise(t, options...)
 	whole := s.Snapshot(t)
 	s.fresh = false
 	counted := s.repairs(t)
@@ -176,7 +171,6 @@ func (s *theatre) suffer(t *testing.T, f fault) result {
 	for _, line := range tr.streams {
 		t.Log("TCP:", line)
 	}
-	r.left = s.strike(t)
 	return r
 }
 
@@ -198,12 +192,26 @@ func show(t *testing.T, results []result) {
 	t.Logf("\n%s", text.String())
 }
 
+// sufferAll injects faults one after the other. In the long form each has a network and containers of its own, so that
+// what it leaves is seen; in the short form they share them.
 func (s *theatre) sufferAll(t *testing.T, faults []fault) (results []result) {
 	t.Helper()
 	promises := promised(t)
+	if !*long {
+		s.raise(t)
+	}
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
+			switch {
+			case *long && f.dies:
+				s.raise(t, "--restart=always")
+			case *long:
+				s.raise(t)
+			}
 			r := s.suffer(t, f)
+			if *long {
+				r.left = s.strike(t)
+			}
 			results = append(results, r)
 			p, ok := promises[f.name]
 			if !ok {
@@ -214,6 +222,11 @@ func (s *theatre) sufferAll(t *testing.T, faults []fault) (results []result) {
 				t.Errorf("a restart changed something: %s", r.repaired) // flows that are left alone keep their counters
 			}
 		})
+	}
+	if !*long {
+		if left := s.strike(t); len(left) > 0 {
+			t.Errorf("left over:\n%s", strings.Join(left, "\n"))
+		}
 	}
 	return results
 }

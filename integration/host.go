@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ovsnet/ovsnet/integration/ovstest"
 )
 
 // patience bounds every command on a host.
@@ -91,7 +93,10 @@ func feed(in *bytes.Buffer, args, env []string) (string, error) {
 	}
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.WaitDelay = 5 * time.Second // a grandchild may hold the output open
-	err := cmd.Run()
+	err := ovstest.StartTied(cmd)   // a test that is killed takes its commands with it
+	if err == nil {
+		err = cmd.Wait()
+	}
 	if ctx.Err() != nil {
 		err = fmt.Errorf("%w after %v", ctx.Err(), patience)
 	}
