@@ -10,6 +10,8 @@ FUZZTIME ?= 10s
 E2ETIME  ?= 20m
 E2E      ?= .
 FAULTS   ?= ^TestFaults
+KERNEL   ?= .
+KERNELTIME ?= 10h
 lint     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 sources  := $(shell find cmd config driver flows ovsdb -name '*.go' ! -name '*_test.go' -o -name '*.ovsschema')
@@ -67,6 +69,11 @@ e2e: build/plugin/config.json ## End-to-end tests (root): E2E=regexp chooses, E2
 faults: export OVSNET_REQUIRE := all
 faults: build/plugin/config.json ## The fault suite in its long form (root): prints the table of docs/faults.md
 	OVSNET_PLUGIN=build/plugin go test -count=1 -v -timeout=1h -run='$(FAULTS)' ./integration/ -long
+
+.PHONY: kernel
+kernel: build/plugin/config.json ## End-to-end tests on the kernel's datapath, emulated (root): KERNEL=regexp chooses
+	$(scripts)/packages.sh kernel
+	OVSNET_PLUGIN=build/plugin LIMIT=$(KERNELTIME) $(scripts)/kernel.sh test '$(KERNEL)'
 
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME (10s)

@@ -111,7 +111,7 @@ func (h *Host) DockerLog(tb testing.TB) string {
 
 func (h *Host) awaitDocker(tb testing.TB) {
 	tb.Helper()
-	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
+	client := http.Client{Timeout: ovstest.Limit(5 * time.Second), Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer

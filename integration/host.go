@@ -17,7 +17,7 @@ import (
 )
 
 // patience bounds every command on a host.
-const patience = 2 * time.Minute
+var patience = ovstest.Limit(2 * time.Minute)
 
 // Host is one machine of the lab. Its commands take a line that is split at
 // blanks, and more arguments that are taken as they are; they return the

@@ -82,8 +82,12 @@ var testImage = sync.OnceValues(func() ([]byte, error) {
 })
 
 // build compiles a program of the module, statically, into build/e2e and
-// returns its path.
+// returns its path. Where OVSNET_PROGRAMS names a folder, it has been compiled
+// before and is there.
 func build(pkg, name string) (string, error) {
+	if made := os.Getenv("OVSNET_PROGRAMS"); made != "" {
+		return filepath.Join(made, name), nil
+	}
 	root, err := moduleRoot()
 	if err != nil {
 		return "", err
@@ -100,9 +104,15 @@ func build(pkg, name string) (string, error) {
 
 // moduleRoot is the folder of go.mod.
 var moduleRoot = sync.OnceValues(func() (string, error) {
-	out, err := exec.CommandContext(context.Background(), "go", "env", "GOMOD").Output()
+	dir, err := os.Getwd()
 	if err != nil {
 		return "", err
 	}
-	return filepath.Dir(strings.TrimSpace(string(out))), nil
+	for {
+		_, err = os.Stat(filepath.Join(dir, "go.mod"))
+		if err == nil || dir == "/" {
+			return dir, err
+		}
+		dir = filepath.Dir(dir)
+	}
 })

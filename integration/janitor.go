@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/ovsnet/ovsnet/integration/ovstest"
 )
 
 // The test binary starts itself again in two roles, told by its argv[0]: the
@@ -154,7 +156,7 @@ func hierarchy(controllers string) string {
 // removeGroups removes control groups with those below them, as soon as the
 // kernel has let go of the last process.
 func removeGroups(groups []string) {
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(ovstest.Limit(10 * time.Second))
 	for _, group := range groups {
 		for removeTree(group) != nil && time.Now().Before(deadline) {
 			runtime.Gosched()

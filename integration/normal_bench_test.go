@@ -5,9 +5,6 @@ package integration_test
 import (
 	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
@@ -36,12 +33,7 @@ func newPair(b *testing.B) *pair {
 	b.Helper()
 	ovstest.NeedTool(b, "iperf3", "iperf3")
 	h, e, bridge := benchHost(b)
-	p := &pair{h: h, probe: filepath.Join(b.TempDir(), "probe"), bridge: bridge, to: "10.9.0.4"}
-	build := exec.CommandContext(b.Context(), "go", "build", "-o", p.probe, "./probe")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		b.Fatalf("%v: %s", err, out)
-	}
+	p := &pair{h: h, probe: integration.Probe(b), bridge: bridge, to: "10.9.0.4"}
 	for i, name := range []string{"from", "to"} {
 		e.attach(b, i+1)
 		link := "ovc" + endpointID(i + 1)[:12]

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# packages.sh plugin|demo|test: installs, by name and with apt-get, what the
+# packages.sh plugin|demo|test|kernel: installs, by name and with apt-get, what the
 # target needs and the machine lacks.
 set -eu
 
@@ -54,8 +54,22 @@ test)
 	want libc6-dev gcc
 	want shellcheck shellcheck
 	;;
+kernel)
+	want_busybox
+	want docker.io dockerd
+	want docker.io docker
+	want nftables nft
+	want openvswitch-switch ovs-vswitchd
+	want iproute2 ip
+	want iptables iptables-save
+	want procps ps
+	want ethtool ethtool
+	want qemu-system-x86 qemu-system-x86_64
+	want cpio cpio
+	want kmod modprobe
+	;;
 *)
-	echo "usage: $0 plugin|demo|test" >&2
+	echo "usage: $0 plugin|demo|test|kernel" >&2
 	exit 2
 	;;
 esac
