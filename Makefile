@@ -9,6 +9,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 FUZZTIME ?= 10s
 E2ETIME  ?= 20m
 E2E      ?= .
+E2ECOUNT ?= 3
 FAULTS   ?= ^TestFaults
 KERNEL   ?= .
 KERNELTIME ?= 10h
@@ -62,8 +63,8 @@ unit: ## Unit and component tests, with the race detector; what needs root is sk
 	go test -race -count=1 $$(go list ./... | grep -v '/integration$$')
 
 .PHONY: e2e
-e2e: build/plugin/config.json ## End-to-end tests (root): E2E=regexp chooses, E2ETIME=20m bounds
-	OVSNET_PLUGIN=build/plugin go test -count=1 -v -timeout=$(E2ETIME) -run='$(E2E)' ./integration/
+e2e: build/plugin/config.json ## End-to-end tests (root): E2E=regexp chooses, E2ETIME=20m bounds, E2ECOUNT=3 at once
+	OVSNET_PLUGIN=build/plugin go test -count=1 -v -parallel=$(E2ECOUNT) -timeout=$(E2ETIME) -run='$(E2E)' ./integration/
 
 .PHONY: faults
 faults: export OVSNET_REQUIRE := all

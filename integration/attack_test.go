@@ -100,6 +100,7 @@ var scenes = []struct {
 func mark(i int) string { return fmt.Sprintf("ovs#%04d", i) }
 
 func TestAttacks(t *testing.T) {
+	t.Parallel()
 	h := served.host(t)
 	s := newStage(t, h, served.driver, "lan", "")
 	s.addGateway(t)

@@ -12,6 +12,7 @@ import (
 // The demo twice over and away again, on a machine with nothing and on one that
 // has an engine and Open vSwitch, with things of their own.
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name    string
 		options integration.HostOptions

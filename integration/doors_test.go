@@ -27,6 +27,7 @@ func nothingOfOurs(tb testing.TB, h *integration.Host) error {
 }
 
 func TestTwoDoors(t *testing.T) {
+	t.Parallel()
 	h := managed.host(t, "OVSNET_LOG_LEVEL=debug")
 	h.Docker(t, "network create --driver ovs by-short-name")
 	h.Docker(t, "network create --driver ovsnet:latest by-reference")
@@ -50,6 +51,7 @@ func TestTwoDoors(t *testing.T) {
 }
 
 func TestOneDoorShut(t *testing.T) {
+	t.Parallel()
 	h := integration.NewLab(t).Host(t, "h1")
 	h.InstallPlugin(t, "OVSNET_SOCKET=none")
 	h.Docker(t, "plugin enable ovsnet")
@@ -78,6 +80,7 @@ func TestServeRefusesToRunTwice(t *testing.T) {
 }
 
 func TestBadSettingsAreNamed(t *testing.T) {
+	t.Parallel()
 	h := integration.NewLab(t).Host(t, "h1")
 	h.InstallPlugin(t, "OVSNET_MTU=huge")
 	refuses(t, h, "plugin enable ovsnet")

@@ -35,6 +35,7 @@ func refuses(tb testing.TB, h *integration.Host, line string, words ...string) {
 }
 
 func TestErrorsAreReadable(t *testing.T) {
+	t.Parallel()
 	h := short.host(t)
 	h.Run(t, "ovs-vsctl add-br stranger -- set Bridge stranger datapath_type=netdev")
 	h.Run(t, "ip link add foreign type veth peer name foreign-peer")
@@ -70,6 +71,7 @@ func TestErrorsAreReadable(t *testing.T) {
 }
 
 func TestOpenVSwitchIsDown(t *testing.T) {
+	t.Parallel()
 	for _, w := range []way{managed, served} {
 		t.Run(w.name, func(t *testing.T) {
 			h := integration.NewLab(t).HostWith(t, "h1", integration.HostOptions{NoOVS: true})

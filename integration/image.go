@@ -81,13 +81,21 @@ var testImage = sync.OnceValues(func() ([]byte, error) {
 	return image.Bytes(), nil
 })
 
-// build compiles a program of the module, statically, into build/e2e and
-// returns its path. Where OVSNET_PROGRAMS names a folder, it has been compiled
-// before and is there.
+// build compiles a program of the module, statically, into build/e2e, once for
+// all tests of this process, and returns its path. Where OVSNET_PROGRAMS names
+// a folder, it has been compiled before and is there.
 func build(pkg, name string) (string, error) {
 	if made := os.Getenv("OVSNET_PROGRAMS"); made != "" {
 		return filepath.Join(made, name), nil
 	}
+	once, _ := builds.LoadOrStore(name, sync.OnceValues(func() (string, error) { return compile(pkg, name) }))
+	return once.(func() (string, error))() //nolint:errcheck,forcetypeassert // nothing else is stored
+}
+
+// builds has what build has made, by name.
+var builds sync.Map
+
+func compile(pkg, name string) (string, error) {
 	root, err := moduleRoot()
 	if err != nil {
 		return "", err

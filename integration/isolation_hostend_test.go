@@ -12,6 +12,7 @@ import (
 // The host does not listen at its ends of the veth pairs: what a container sends is for the switch alone, whatever MAC
 // it is sent to. Else nothing of what the switch holds would hold.
 func TestHostEndsAreDeaf(t *testing.T) {
+	t.Parallel()
 	h := served.host(t)
 	probe, err := filepath.Abs("../build/e2e/probe")
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 )
 
 func TestIsolation(t *testing.T) {
+	t.Parallel()
 	h := served.host(t)
 	for _, test := range []struct {
 		name string

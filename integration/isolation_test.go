@@ -9,6 +9,7 @@ import (
 )
 
 func TestNothingPassesBetweenNetworks(t *testing.T) {
+	t.Parallel()
 	h := short.host(t)
 	for i, n := range []string{"n1", "n2"} {
 		h.Docker(t, fmt.Sprintf("network create --driver ovs --ipv6 --subnet 10.6%d.0.0/24 --subnet fd6%d::/64 %s", i, i, n))
@@ -64,6 +65,7 @@ func TestNothingPassesBetweenNetworks(t *testing.T) {
 }
 
 func TestSameSubnetTwice(t *testing.T) {
+	t.Parallel()
 	h := served.host(t)
 	// The engine's own IPAM refuses it, so the test has another.
 	probe, err := filepath.Abs("../build/e2e/probe")
@@ -88,6 +90,7 @@ func TestSameSubnetTwice(t *testing.T) {
 }
 
 func TestContainerOnTwoNetworks(t *testing.T) {
+	t.Parallel()
 	h := short.host(t)
 	for _, n := range []string{"n1", "n2"} {
 		h.Docker(t, "network create --driver ovs "+n)

@@ -44,6 +44,7 @@ func plainEnd(tb testing.TB, h *integration.Host, i int, peer string) {
 const inEnd = "ip netns exec end "
 
 func TestLANOfTheLab(t *testing.T) {
+	t.Parallel()
 	lab := integration.NewLab(t)
 	lan := lab.LAN(t)
 	hosts := lab.Hosts(t, integration.HostOptions{NoDocker: true}, "one", "two")

@@ -19,6 +19,7 @@ func want(tb testing.TB, what, text string, words ...string) {
 }
 
 func TestDockersOptions(t *testing.T) {
+	t.Parallel()
 	h := short.host(t)
 	h.Docker(t, "network create --driver ovs --subnet 10.73.0.0/24 --gateway 10.73.0.254 --ip-range 10.73.0.128/25"+
 		" --ipv6 --subnet fd73::/64 --gateway fd73::fe n1")
@@ -113,6 +114,7 @@ func TestDockersOptions(t *testing.T) {
 // Compose makes a network with its labels, creates containers that are
 // connected with aliases, and starts them in the order of their dependence.
 func TestAsComposeDoes(t *testing.T) {
+	t.Parallel()
 	h := short.host(t)
 	before := h.Snapshot(t)
 	h.Docker(t, "network create --driver ovs --label com.docker.compose.project=shop --label com.docker.compose.network=default shop_default")

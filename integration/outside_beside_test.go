@@ -127,6 +127,7 @@ func oursOf(s integration.State) integration.State {
 // TestOutsideBeside: beside each of the firewalls that Docker stands beside, our networks work, and so do Docker's; they
 // work again, without anybody touching a container, whatever the operator does. The audit itself is minutes away.
 func TestOutsideBeside(t *testing.T) {
+	t.Parallel()
 	for _, c := range firewalls {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorldOn(t, c.by, []string{"--experimental", "--ip6tables", "--live-restore"}, c.prepare)

@@ -84,6 +84,7 @@ func both(tcp, udp string) string {
 // TestOutsideAsDockersBridge: the same networks, containers and questions with Docker's bridge driver and with ours, on
 // one host. docs/outside.md has the table; where the drivers differ, it says why.
 func TestOutsideAsDockersBridge(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, []string{"--experimental", "--ip6tables"})
 	w.names["172.17.0.1"] = "docker0's address"
 	bridge := w.story(t, "bridge")

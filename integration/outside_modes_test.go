@@ -28,6 +28,7 @@ func all(parts ...[]string) []string {
 
 // TestOutsideModes: who is seen where, mode by mode, with both families, and what the mode leaves on the host.
 func TestOutsideModes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, []string{"--experimental", "--ip6tables"})
 	empty := w.Snapshot(t)
 	near := w.outs[0]

@@ -9,6 +9,7 @@ import (
 // TestOutsideMTU: containers have the network's MTU and learn of a narrower way out; where nobody may tell them,
 // connections stall, unless the MSS is clamped.
 func TestOutsideMTU(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, []string{"--experimental", "--ip6tables"})
 	near := w.outs[0]
 	near.Start(t, w.probe+" serve :9000")

@@ -105,6 +105,7 @@ func (w *world) sharedOptions() []option {
 // TestOutsideOptionsAsDockersBridge: the options that Docker's bridge driver has too, with both drivers, by Docker's keys.
 // docs/outside.md has the table; where the drivers differ, it says why.
 func TestOutsideOptionsAsDockersBridge(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, []string{"--experimental", "--ip6tables"})
 	w.names["172.17.0.1"] = "docker0's address"
 	var table strings.Builder

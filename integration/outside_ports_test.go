@@ -32,6 +32,7 @@ func (w *world) status(t *testing.T) map[string][]string {
 
 // TestOutsidePorts: host ports that are chosen, told, taken and given back.
 func TestOutsidePorts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	w.net(t, "ovs", "pub", 1)
 	near := w.outs[0]
@@ -99,6 +100,7 @@ func TestOutsidePorts(t *testing.T) {
 // TestOutsidePeers: between two networks the host forwards nothing, whatever is asked of whatever address, until they
 // are peers.
 func TestOutsidePeers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, []string{"--experimental", "--ip6tables"})
 	near := w.outs[0]
 	// across asks other for what is on web's network, and what it may always have: a published port at the host's address.

@@ -78,6 +78,7 @@ var containerLink = regexp.MustCompile(`^sysctl ipv4/conf/ovs[0-9a-f]{12}/forwar
 // TestOutsideRecovers: whatever others do to the firewall, to the engine and to us, the way out and published ports come
 // back without anybody touching a container, and connections last. The audit itself is minutes away.
 func TestOutsideRecovers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, []string{"--experimental", "--ip6tables", "--live-restore"})
 	empty := w.Snapshot(t)
 	w.net(t, "ovs", "pub", 1)
@@ -153,6 +154,7 @@ func (w *world) advised(t *testing.T) {
 
 // TestOutsideManaged: the managed plugin has in its image, and may do, what the firewall needs.
 func TestOutsideManaged(t *testing.T) {
+	t.Parallel()
 	w := newWorldBy(t, managed, []string{"--experimental", "--ip6tables"})
 	empty := w.Snapshot(t)
 	w.net(t, managed.driver, "pub", 1)

@@ -237,6 +237,7 @@ func (c *crowd) raw(t *testing.T, text string) net.Conn {
 }
 
 func TestGarbageIsRefused(t *testing.T) {
+	t.Parallel()
 	c := newCrowd(t)
 	before := c.Snapshot(t)
 	post := func(path, body string) string {
@@ -304,6 +305,7 @@ func TestGarbageIsRefused(t *testing.T) {
 
 // TestNetworkCallsAtOnce creates and removes the same networks and their endpoints in any order.
 func TestNetworkCallsAtOnce(t *testing.T) {
+	t.Parallel()
 	c := newCrowd(t)
 	before := c.Snapshot(t)
 	r := rand.New(rand.NewPCG(6, 6))

@@ -8,6 +8,7 @@ import (
 )
 
 func TestNothingRemains(t *testing.T) {
+	t.Parallel()
 	for _, w := range []way{managed, served} {
 		t.Run(w.name, func(t *testing.T) {
 			h := w.host(t)
@@ -37,6 +38,7 @@ func TestNothingRemains(t *testing.T) {
 }
 
 func TestContainersThatEndLeaveNothing(t *testing.T) {
+	t.Parallel()
 	h := short.host(t)
 	h.Docker(t, "network create --driver ovs n1")
 	before := h.Snapshot(t)

@@ -33,6 +33,7 @@ func worksOn(tb testing.TB, h *integration.Host, empty integration.State) {
 }
 
 func TestPluginRestarts(t *testing.T) {
+	t.Parallel()
 	for _, w := range []way{managed, short} {
 		t.Run(w.name, func(t *testing.T) {
 			h := w.host(t)
@@ -53,6 +54,7 @@ func TestPluginRestarts(t *testing.T) {
 }
 
 func TestServeRestarts(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(*integration.Host, testing.TB){
 		"SIGTERM": (*integration.Host).StopServe, "SIGKILL": (*integration.Host).KillServe,
 	} {
@@ -71,6 +73,7 @@ func TestServeRestarts(t *testing.T) {
 }
 
 func TestOpenVSwitchRestarts(t *testing.T) {
+	t.Parallel()
 	h := short.host(t)
 	empty := h.Snapshot(t)
 	running(t, h, short.driver)
@@ -94,6 +97,7 @@ func TestOpenVSwitchRestarts(t *testing.T) {
 }
 
 func TestEngineRestarts(t *testing.T) {
+	t.Parallel()
 	for _, w := range []way{managed, served} {
 		for name, end := range map[string]func(*integration.Host, testing.TB){
 			"SIGTERM": (*integration.Host).StopDocker, "SIGKILL": (*integration.Host).KillDocker,

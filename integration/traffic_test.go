@@ -7,6 +7,7 @@ import (
 )
 
 func TestTwoContainersTalk(t *testing.T) {
+	t.Parallel()
 	for _, w := range []way{managed, short, served} {
 		t.Run(w.name, func(t *testing.T) {
 			h := w.host(t)

@@ -47,6 +47,7 @@ func join(id string) integration.Map {
 }
 
 func TestVerbsCanBeRetried(t *testing.T) {
+	t.Parallel()
 	h := served.host(t)
 	before := h.Snapshot(t)
 	// twice is what the engine does when it lost an answer.
@@ -98,6 +99,7 @@ func text(m integration.Map) string {
 }
 
 func TestAFailureHalfwayLeavesNothing(t *testing.T) {
+	t.Parallel()
 	h := served.host(t, "OVSNET_VERB_TIMEOUT=2s")
 	h.MustVerb(t, "CreateNetwork", createNetwork())
 	before := h.Snapshot(t)
@@ -151,6 +153,7 @@ func TestAFailureHalfwayLeavesNothing(t *testing.T) {
 }
 
 func TestARunThatFailsHalfwayLeavesNothing(t *testing.T) {
+	t.Parallel()
 	h := short.host(t, "OVSNET_VERB_TIMEOUT=3s")
 	h.Docker(t, "network create --driver ovs n1")
 	before := h.Snapshot(t)
