@@ -100,6 +100,7 @@ func testMulticastSnooping(t *testing.T, h *integration.Host) { //nolint:thelper
 			}
 			return nil
 		})
+		h.Run(t, "ovs-appctl revalidator/wait") // the datapath has heard of it too
 		hears(member, group, true)
 		hears(other, group, false)
 	}
