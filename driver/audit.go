@@ -37,6 +37,11 @@ func (s *auditStats) count(kind string, n int) {
 // gatewayTimeout bounds the wait for a bridge's LOCAL port in the audit, where other bridges wait behind it.
 const gatewayTimeout = 3 * time.Second
 
+// syncTime bounds the comparison of one bridge in the audit, where verbs and other bridges wait behind it.
+func (l *loop) syncTime() time.Duration { return l.d.cfg.VerbTimeout / 5 }
+
+var errStalled = errors.New("OpenFlow connection stalls: the switch does not answer; see the log of ovs-vswitchd")
+
 // regular is the reason of the audits that come by themselves.
 const regular = "interval"
 
@@ -55,9 +60,10 @@ func (l *loop) audit(ctx context.Context, why string) <-chan time.Time {
 			l.log.Debug("peers not greeted", "err", bad)
 		}
 	}
+	kept := l.d.journal.settleUp() // not worth an audit a moment later
 	l.mu.Lock()
 	before := l.err
-	l.last, l.err = time.Now(), err
+	l.last, l.err = time.Now(), errors.Join(err, kept)
 	l.mu.Unlock()
 	if err == nil {
 		l.log.Debug("audit done", "why", why, "took", time.Since(start))
@@ -257,7 +263,16 @@ func (l *loop) compareFlows(ctx context.Context, n network) (int, error) {
 	b := l.bridge(n.Bridge)
 	b.objects = map[string]flows.Compiled{}
 	b.take(changes)
+	if time.Now().Before(b.rest) {
+		b.unsure = true
+		return 0, errStalled
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.syncTime())
+	defer cancel()
 	repaired, err := b.sync(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		b.rest = time.Now().Add(2 * l.syncTime())
+	}
 	l.heard.put(n.Bridge, b.seen)
 	l.watchConn(b)
 	if err != nil {

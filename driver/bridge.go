@@ -35,6 +35,8 @@ type bridge struct {
 	objects map[string]flows.Compiled
 	// unsure says that the switch may not hold what objects say: the next apply compares everything.
 	unsure bool
+	// rest is until when audits leave the bridge alone because it did not answer in its time: others wait behind it.
+	rest time.Time
 	// seen is what the last comparison saw of peers' frames.
 	seen map[netip.Addr]sighting
 }

@@ -56,10 +56,10 @@ func (l *loop) gatherFlows(first *programming) []*programming {
 
 // programBatch sends the flows of a batch, one bundle a bridge, all bridges at once, and gives each verb its result.
 func (l *loop) programBatch(ctx context.Context, batch []*programming) {
-	ctx, cancel := context.WithTimeout(ctx, l.passTime())
-	defer cancel()
 	l.switches.Lock()
 	defer l.switches.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, l.passTime())
+	defer cancel()
 
 	byBridge := map[string][]*programming{}
 	for _, p := range batch {
