@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
@@ -23,6 +25,10 @@ type journal struct {
 	ports string
 	eps   string
 	lock  *os.File // the folder, held against a second process
+
+	mu sync.Mutex
+	// owed are removals that the folder did not take, by network; true where the bridge was left.
+	owed map[string]bool
 }
 
 const (
@@ -35,7 +41,10 @@ const (
 )
 
 func openJournal(stateDir string) (*journal, error) {
-	j := &journal{dir: filepath.Join(stateDir, "networks"), ports: filepath.Join(stateDir, "ports"), eps: filepath.Join(stateDir, "endpoints")}
+	j := &journal{
+		dir: filepath.Join(stateDir, "networks"), ports: filepath.Join(stateDir, "ports"), eps: filepath.Join(stateDir, "endpoints"),
+		owed: map[string]bool{},
+	}
 	for _, dir := range []string{j.dir, j.ports, j.eps} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("journal: %w; give state_dir a folder that can be written", err)
@@ -91,7 +100,7 @@ func (j *journal) load() ([]record, []error) {
 		if !ok {
 			continue
 		}
-		data, err := os.ReadFile(filepath.Join(j.dir, e.Name()))
+		data, err := readBounded(filepath.Join(j.dir, e.Name()))
 		if err != nil {
 			errs = append(errs, fmt.Errorf("journal: %w", err))
 			continue
@@ -121,15 +130,31 @@ func decodeRecord(data []byte) (record, error) {
 	if rec.ID == "" || rec.Bridge == "" || rec.Version < 1 {
 		return rec, errors.New("id, bridge or version is missing")
 	}
-	if len(rec.Bridge) > maxName {
-		return rec, fmt.Errorf("bridge %q: longer than %d bytes", rec.Bridge, maxName)
+	if err := checkIDs(rec.ID); err != nil { // it becomes a file's name
+		return rec, err
+	}
+	for _, name := range []string{rec.Bridge, rec.Tunnel} {
+		if len(name) > maxName || strings.ContainsFunc(name, notInNames) {
+			return rec, fmt.Errorf("%q is no name of a bridge or a port of 1 to %d bytes", name, maxName)
+		}
+	}
+	for _, p := range rec.Pools {
+		if !p.Subnet.IsValid() || p.Gateway.IsValid() && p.Gateway.Addr().Is4() != p.Subnet.Addr().Is4() {
+			return rec, fmt.Errorf("%v with gateway %v is no pool of addresses", p.Subnet, p.Gateway)
+		}
 	}
 	return rec, nil
 }
 
+// notInNames are the characters that names of links, which are names of sockets too, can't have.
+func notInNames(r rune) bool { return r == '/' || r == ':' || r <= ' ' || r == 0x7f }
+
 func encodeRecord(rec record) ([]byte, error) { return json.Marshal(rec) }
 
-func (j *journal) path(id, suffix string) string { return filepath.Join(j.dir, id+suffix) }
+// path is in the folder, whatever an id from outside has in it.
+func (j *journal) path(id, suffix string) string {
+	return filepath.Join(j.dir, filepath.Base(id)+suffix)
+}
 
 // save writes a network, whole or not at all.
 func (j *journal) save(rec record) error {
@@ -137,6 +162,9 @@ func (j *journal) save(rec record) error {
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
+	j.mu.Lock()
+	delete(j.owed, rec.ID) // it is wanted again
+	j.mu.Unlock()
 	if err := renameio.WriteFile(j.path(rec.ID, journalSuffix), data, 0o600); err != nil {
 		return fmt.Errorf("journal: %w; make room in or give write access to %s", err, j.dir)
 	}
@@ -150,17 +178,44 @@ func (j *journal) has(rec record) bool {
 	return err == nil && bad == nil && bytes.Equal(have, want)
 }
 
-// remove takes a network out; left says that its bridge still stands and has to be removed later.
+// remove takes a network out; left says that its bridge still stands and has to be removed later. What the folder does not
+// take is owed: settleUp tries it again.
 func (j *journal) remove(id string, left bool) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.removeOrOwe(id, left)
+}
+
+func (j *journal) removeOrOwe(id string, left bool) error {
+	err := j.tryRemove(id, left)
+	if delete(j.owed, id); err != nil {
+		j.owed[id] = left
+	}
+	return err
+}
+
+func (j *journal) tryRemove(id string, left bool) error {
+	var errs []error
 	if left {
 		if err := renameio.WriteFile(j.path(id, goneSuffix), nil, 0o600); err != nil {
-			return fmt.Errorf("journal: %w; make room in or give write access to %s", err, j.dir)
+			errs = append(errs, fmt.Errorf("journal: %w; make room in or give write access to %s", err, j.dir))
 		}
 	}
 	if err := os.Remove(j.path(id, journalSuffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("journal: %w", err)
+		errs = append(errs, fmt.Errorf("journal: %w; give write access to %s", err, j.dir))
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// settleUp tries again what could not be removed.
+func (j *journal) settleUp() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var errs []error
+	for id, left := range maps.Clone(j.owed) {
+		errs = append(errs, j.removeOrOwe(id, left))
+	}
+	return errors.Join(errs...)
 }
 
 // gone says whether a network was removed while its bridge stood.
@@ -171,6 +226,11 @@ func (j *journal) gone(id string) bool {
 
 // forget drops the mark that remove left.
 func (j *journal) forget(id string) error {
+	j.mu.Lock()
+	if j.owed[id] {
+		j.owed[id] = false // the bridge is gone, the file not yet
+	}
+	j.mu.Unlock()
 	if err := os.Remove(j.path(id, goneSuffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("journal: %w", err)
 	}

@@ -53,13 +53,13 @@ func (j *journal) loadPorts() (map[string][]nat.Port, error) {
 		if !ok {
 			continue
 		}
-		data, err := os.ReadFile(filepath.Join(j.ports, e.Name()))
+		data, err := readBounded(filepath.Join(j.ports, e.Name()))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // withdrawn meanwhile
 		}
 		var ports []nat.Port
 		if err == nil {
-			err = json.Unmarshal(data, &ports)
+			ports, err = decodePorts(data)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("journal %s: %w", e.Name(), err))
@@ -68,4 +68,21 @@ func (j *journal) loadPorts() (map[string][]nat.Port, error) {
 		out[id] = ports
 	}
 	return out, errors.Join(errs...)
+}
+
+// decodePorts reads an endpoint's ports back.
+func decodePorts(data []byte) ([]nat.Port, error) {
+	var ports []nat.Port
+	if err := json.Unmarshal(data, &ports); err != nil {
+		return nil, err
+	}
+	for _, p := range ports {
+		switch {
+		case p.Proto != nat.TCP && p.Proto != nat.UDP && p.Proto != nat.SCTP:
+			return nil, fmt.Errorf("protocol %d has no ports to publish", p.Proto)
+		case p.TargetPort == 0, !p.Target.IsValid(), p.HostPortEnd != 0 && p.HostPortEnd < p.HostPort:
+			return nil, fmt.Errorf("%+v is no port that was published", p)
+		}
+	}
+	return ports, nil
 }
