@@ -88,3 +88,16 @@ func FuzzListing(f *testing.F) {
 		}
 	})
 }
+
+// FuzzChains: nor does its list of chains.
+func FuzzChains(f *testing.F) {
+	f.Add([]byte(`{"nftables": [{"chain": {"family": "ip", "table": "filter", "name": "FORWARD", "hook": "forward", "policy": "drop"}}, {"chain": null}, {}]}`))
+	f.Add([]byte(`{"nftables": [{"chain": {"family": "ip", "table": "filter", "name": "DOCKER-USER"}}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var s survey
+		if err := s.readChains(text); err != nil && len(s.ForwardDrop) > 0 {
+			t.Errorf("refused, and read: %v", s.ForwardDrop)
+		}
+		s.judge(map[string]Network{"n": {ID: "n", Bridge: "b"}})
+	})
+}

@@ -50,6 +50,11 @@ func (s *survey) lookNFT(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return s.readChains(out)
+}
+
+// readChains reads what nft lists of chains, as JSON (libnftables-json(5)).
+func (s *survey) readChains(out []byte) error {
 	var doc struct {
 		Nftables []struct {
 			Chain *struct{ Family, Table, Name, Hook, Policy string }
