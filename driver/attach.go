@@ -160,7 +160,7 @@ func (d *Driver) put(e endpoint) {
 
 // detach removes the endpoint's port and flows; its veth pair stays.
 func (d *Driver) detach(ctx context.Context, n network, e endpoint) error {
-	e.wantFlows, e.attached = false, false
+	e.wantFlows, e.attached, e.clinging = false, false, false
 	d.put(e)
 	network, err := d.networkFollows(n, e)
 	if err != nil {
@@ -175,6 +175,8 @@ func (d *Driver) detach(ctx context.Context, n network, e endpoint) error {
 		return bad
 	})
 	if err = g.Wait(); err != nil {
+		e.clinging = true
+		d.put(e)
 		return fmt.Errorf("endpoint %s: %w", short(e.ID), err)
 	}
 	return nil
@@ -191,7 +193,7 @@ func (d *Driver) keep(e endpoint, attached bool) {
 // release removes all that is left of an endpoint and forgets it, whatever fails: the audit finds the rest.
 func (d *Driver) release(ctx context.Context, n network, e endpoint) error {
 	var err error
-	if e.wantFlows || e.attached {
+	if e.wantFlows || e.attached || e.clinging {
 		err = d.detach(ctx, n, e)
 	}
 	err = errors.Join(err, d.links.DeleteVeth(ctx, e.Link, alias(d.cfg.Owner, n.ID, e.ID)), d.journal.removeEndpoint(e.ID))

@@ -197,7 +197,7 @@ func (o *door) Leave(ctx context.Context, r api.LeaveRequest) error {
 	}
 	defer unlock()
 	n, e, err := d.find(r.NetworkID, r.EndpointID)
-	if err != nil || !e.attached {
+	if err != nil || !e.attached && !e.clinging {
 		return notUnknown(err)
 	}
 	if err = errors.Join(d.unpublish(ctx, e.ID), d.detach(ctx, n, e)); err == nil {

@@ -79,6 +79,9 @@ type endpoint struct {
 	opts        config.Endpoint
 	// wantFlows and attached say that its flows and its port are wanted: the audit keeps them.
 	wantFlows, attached bool
+	// clinging says that taking flows and port away was tried and failed: some may be there, and who removes the endpoint
+	// tries again.
+	clinging bool
 }
 
 // world is what should be. It has no lock of its own and does no I/O.

@@ -26,6 +26,7 @@ type daemon struct {
 
 	host *Host
 	pid  int // as the machine sees it
+	via  int // the program's parent, nsenter, which stops with it and has to be continued too
 	done chan struct{}
 }
 
@@ -81,7 +82,7 @@ func (h *Host) launch(tb testing.TB, d *daemon) {
 		defer close(done)
 		_ = cmd.Wait() // how it ended shows in its log
 	}()
-	d.done = done
+	d.done, d.via = done, cmd.Process.Pid
 	// nsenter forks to enter the PID namespace; the daemon is its child.
 	children := fmt.Sprintf("/proc/%d/task/%d/children", cmd.Process.Pid, cmd.Process.Pid)
 	err = ovstest.Poll(10*time.Second, func() error {

@@ -33,7 +33,11 @@ func (h *Host) ServeEnds() <-chan struct{} { return h.ovsnet.done }
 
 func (h *Host) signal(tb testing.TB, d *daemon, sig syscall.Signal) {
 	tb.Helper()
-	if err := syscall.Kill(d.pid, sig); err != nil {
+	err := syscall.Kill(d.pid, sig)
+	if sig == syscall.SIGCONT {
+		err = errors.Join(err, syscall.Kill(d.via, sig))
+	}
+	if err != nil {
 		tb.Fatalf("host %s: %s: %v", h.Name, d.name, err)
 	}
 }

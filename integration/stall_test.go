@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -15,9 +16,9 @@ import (
 	"github.com/ovsnet/ovsnet/integration"
 )
 
-// stallTime is verb_timeout in the tests of this file; lateness is how much later an answer may come.
+// stallTime is verb_timeout in the tests of this file; lateness is how much later an answer may come: undoing has its time too.
 const (
-	stallTime = 4 * time.Second
+	stallTime = 2 * time.Second
 	lateness  = 2 * time.Second
 )
 
@@ -33,12 +34,12 @@ func newStall(t *testing.T, settings ...string) *crowd {
 	return c
 }
 
-// refuses holds that a call fails, in its time, with a text that says a word.
-func (c *crowd) refuses(t *testing.T, verb, body, word string) {
+// refuses holds that a call fails, in its time, with a text that matches.
+func (c *crowd) refuses(t *testing.T, verb, body, text string) {
 	t.Helper()
 	refused, took, err := c.try(t.Context(), verb, body)
-	if err != nil || !strings.Contains(refused, word) || took > stallTime+lateness {
-		t.Errorf("%s: %q %v after %v, want an error that says %q in %v", verb, refused, err, took, word, stallTime)
+	if err != nil || !regexp.MustCompile(text).MatchString(refused) || took > stallTime+lateness {
+		t.Errorf("%s: %q %v after %v, want an error that says %q in %v", verb, refused, err, took, text, stallTime)
 	}
 	t.Logf("%s after %v: %s", verb, took.Round(time.Millisecond), refused)
 }
@@ -61,7 +62,7 @@ func (c *crowd) takes(t *testing.T, verb, body string) {
 
 // netOn is the body of calls about network number n, with 10.<n>.0.0/24, and its one endpoint.
 func netOn(n int) string {
-	return fmt.Sprintf(`{"NetworkID":"%[1]02x%[2]062x","EndpointID":"%[1]02x%[2]062x","SandboxKey":"/x","Interface":{"Address":"10.%[1]d.0.2/24"},`+
+	return fmt.Sprintf(`{"NetworkID":"%02[1]x%062[2]x","EndpointID":"%02[1]x%062[2]x","SandboxKey":"/x","Interface":{"Address":"10.%[1]d.0.2/24"},`+
 		`"Options":{},"IPv4Data":[{"Pool":"10.%[1]d.0.0/24","Gateway":"10.%[1]d.0.1/24"}]}`, n, 1)
 }
 
@@ -127,18 +128,16 @@ func TestStalls(t *testing.T) {
 	for _, f := range []struct {
 		name         string
 		begin, relax func()
-		word         string
+		says         string
 	}{
 		{"ovs-vswitchd stalls", func() { c.PauseVSwitchd(t) }, func() { c.ResumeVSwitchd(t) }, "ovs-vswitchd"},
-		{"ovsdb-server stalls", func() { c.PauseOVSDB(t) }, func() { c.ResumeOVSDB(t) }, "Open vSwitch"},
-		{"both stall", func() { c.PauseOVSDB(t); c.PauseVSwitchd(t) }, func() { c.ResumeVSwitchd(t); c.ResumeOVSDB(t) }, ""},
+		{"ovsdb-server stalls", func() { c.PauseOVSDB(t) }, func() { c.ResumeOVSDB(t) }, "ovsdb-server|Open vSwitch"},
 		{"the database takes no changes", func() {
 			db("set-active-ovsdb-server unix:/nowhere")()
 			db("connect-active-ovsdb-server")()
-		}, db("disconnect-active-ovsdb-server"), ""},
+		}, db("disconnect-active-ovsdb-server"), "read only"},
 		{"a database that says nothing", mutes("", false), unmute, "not reachable"},
-		{"a database that talks nonsense", mutes("HTTP/1.1 200 OK\r\n\r\n", false), unmute, "not reachable"},
-		{"a database that hangs up", mutes("{", true), unmute, "not reachable"},
+		{"a database that talks nonsense", mutes("HTTP/1.1 200 OK\r\n\r\n", true), unmute, "not reachable"},
 	} {
 		t.Run(f.name, func(t *testing.T) {
 			for _, verb := range []string{"CreateEndpoint", "Join"} {
@@ -146,25 +145,21 @@ func TestStalls(t *testing.T) {
 				c.takes(t, verb, callOn(2))
 			}
 			f.begin()
-			// Twice: the loop goes on after the first failure.
-			for i := range 2 {
-				c.refuses(t, "CreateEndpoint", callOn(5+i), f.word)
-				c.answers(t, "CreateNetwork", netOn(30+i))
-			}
-			c.answers(t, "Leave", callOn(1))
-			c.answers(t, "DeleteEndpoint", callOn(1)) // the engine forgets it, whatever the answer
+			c.refuses(t, "CreateEndpoint", callOn(5), f.says)
+			// The loop goes on after the first failure.
 			var wg sync.WaitGroup
-			for i := range 40 {
+			for i := range 20 {
 				wg.Go(func() { c.answers(t, "CreateEndpoint", callOn(10+i)) })
 			}
+			wg.Go(func() { c.answers(t, "CreateNetwork", netOn(30)) })
+			wg.Go(func() { c.answers(t, "Leave", callOn(1)) })
 			wg.Wait()
-			for i := range 40 {
+			// The engine forgets what it removes, whatever the answer.
+			for i := range 20 {
 				wg.Go(func() { c.answers(t, "DeleteEndpoint", callOn(10+i)) })
 			}
-			for i := range 2 {
-				wg.Go(func() { c.answers(t, "DeleteNetwork", netOn(30+i)) })
-				wg.Go(func() { c.answers(t, "DeleteEndpoint", callOn(5+i)) })
-			}
+			wg.Go(func() { c.answers(t, "DeleteEndpoint", callOn(1)) })
+			wg.Go(func() { c.answers(t, "DeleteNetwork", netOn(30)) })
 			wg.Wait()
 			f.relax()
 			c.recovers(t)

@@ -251,7 +251,7 @@ func refusalIn(results []ovsdb.OperationResult, ops []ovsdb.Operation) error {
 // transport turns the error of a request that got no answer into the caller's.
 func (g *group) transport(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return fmt.Errorf("the database did not answer in time, and may or may not have the change: %w", ctx.Err())
+		return fmt.Errorf("the database did not answer in time, and may or may not have the change: %w; check that ovsdb-server runs", ctx.Err())
 	}
 	return g.unavailable(err)
 }

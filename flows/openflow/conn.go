@@ -66,6 +66,9 @@ func Dial(ctx context.Context, socketPath string, log *slog.Logger) (*Conn, erro
 	}
 	if err = c.hello(ctx); err != nil {
 		_ = nc.Close() // the error that matters is the first
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("openflow %s: %w; ovs-vswitchd does not answer: see its log", socketPath, err)
+		}
 		return nil, fmt.Errorf("openflow %s: %w", socketPath, err)
 	}
 	c.goroutines.Add(2)
