@@ -60,10 +60,9 @@ func (l *loop) audit(ctx context.Context, why string) <-chan time.Time {
 			l.log.Debug("peers not greeted", "err", bad)
 		}
 	}
-	kept := l.d.journal.settleUp() // not worth an audit a moment later
 	l.mu.Lock()
 	before := l.err
-	l.last, l.err = time.Now(), errors.Join(err, kept)
+	l.last, l.err = time.Now(), err
 	l.mu.Unlock()
 	if err == nil {
 		l.log.Debug("audit done", "why", why, "took", time.Since(start))
@@ -120,7 +119,7 @@ func (l *loop) compare(ctx context.Context) error {
 	if err = errors.Join(append(errs, l.compareOutside(ctx, w))...); err != nil {
 		return err
 	}
-	if err = l.compareJournal(w); err != nil {
+	if err = l.compareJournal(w, snap); err != nil {
 		return &journalError{err}
 	}
 	return nil
@@ -167,12 +166,10 @@ func (l *loop) compareRows(ctx context.Context, w world, snap ovsdb.Snapshot) er
 			l.count(driftPortLeft, 1)
 		}
 	}
-	var forget []string
 	for _, b := range snap.Bridges {
 		if !bridges[b.Name] && !d.alone[b.Name] {
 			l.log.Warn("bridge without a network: removing it", "bridge", b.Name, "network", short(b.IDs.Network))
 			rows = append(rows, ovsdb.RemoveBridge{Name: b.Name})
-			forget = append(forget, b.IDs.Network)
 			l.count(driftBridgeLeft, 1)
 			l.forget(b.Name)
 		}
@@ -190,11 +187,6 @@ func (l *loop) compareRows(ctx context.Context, w world, snap ovsdb.Snapshot) er
 			errs = append(errs, r.Err)
 		case tunnel:
 			d.renumberTunnel(n.ID, r.OFPort)
-		}
-	}
-	if len(errs) == 0 {
-		for _, id := range forget {
-			errs = append(errs, d.journal.forget(id))
 		}
 	}
 	return errors.Join(errs...)

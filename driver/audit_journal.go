@@ -2,12 +2,22 @@
 
 package driver
 
-import "errors"
+import (
+	"errors"
 
-// compareJournal writes what the journal lacks, and removes the endpoints from it that are no more.
-func (l *loop) compareJournal(w world) error {
+	"github.com/ovsnet/ovsnet/ovsdb"
+)
+
+// compareJournal writes what the journal lacks, and removes what is no more from it: endpoints, and the marks of removed
+// networks whose bridges, which the audit saw, are gone.
+func (l *loop) compareJournal(w world, snap ovsdb.Snapshot) error {
 	d := l.d
-	var errs []error
+	standing := map[string]bool{}
+	for _, b := range snap.Bridges {
+		_, wanted := w.networks[b.IDs.Network]
+		standing[b.IDs.Network] = wanted || d.alone[b.Name]
+	}
+	errs := []error{d.journal.settleUp(), d.journal.forgetAll(standing)}
 	for id, n := range w.networks {
 		if n.settled && !d.journal.has(n.record) {
 			errs = append(errs, l.locked(networkKey(id), func() error {

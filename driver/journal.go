@@ -201,10 +201,19 @@ func (j *journal) tryRemove(id string, left bool) error {
 			errs = append(errs, fmt.Errorf("journal: %w; make room in or give write access to %s", err, j.dir))
 		}
 	}
-	if err := os.Remove(j.path(id, journalSuffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := unlink(j.path(id, journalSuffix)); err != nil {
 		errs = append(errs, fmt.Errorf("journal: %w; give write access to %s", err, j.dir))
 	}
 	return errors.Join(errs...)
+}
+
+// unlink removes a file that may be missing; a folder that takes no changes refuses to remove those too.
+func unlink(path string) error {
+	err := os.Remove(path)
+	if _, missing := os.Lstat(path); err != nil && errors.Is(missing, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // settleUp tries again what could not be removed.
@@ -224,6 +233,21 @@ func (j *journal) gone(id string) bool {
 	return err == nil
 }
 
+// forgetAll drops the marks of all networks but those whose bridges stand.
+func (j *journal) forgetAll(standing map[string]bool) error {
+	entries, err := os.ReadDir(j.dir)
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	var errs []error
+	for _, e := range entries {
+		if id, ok := strings.CutSuffix(e.Name(), goneSuffix); ok && !standing[id] {
+			errs = append(errs, j.forget(id))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // forget drops the mark that remove left.
 func (j *journal) forget(id string) error {
 	j.mu.Lock()
@@ -231,7 +255,7 @@ func (j *journal) forget(id string) error {
 		j.owed[id] = false // the bridge is gone, the file not yet
 	}
 	j.mu.Unlock()
-	if err := os.Remove(j.path(id, goneSuffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := unlink(j.path(id, goneSuffix)); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	return nil

@@ -78,7 +78,10 @@ func decodeEndpoint(data []byte) (endpointRecord, error) {
 	return r, err
 }
 
-func (j *journal) endpointPath(id string) string { return filepath.Join(j.eps, id+journalSuffix) }
+// endpointPath is in the folder, whatever an id from outside has in it.
+func (j *journal) endpointPath(id string) string {
+	return filepath.Join(j.eps, filepath.Base(id)+journalSuffix)
+}
 
 // saveEndpoint writes an endpoint, whole or not at all. A loss of power may lose it: that ends the endpoint too.
 func (j *journal) saveEndpoint(e endpoint) error {
@@ -107,7 +110,7 @@ func (j *journal) hasEndpoint(e endpoint) bool {
 
 // removeEndpoint forgets an endpoint.
 func (j *journal) removeEndpoint(id string) error {
-	if err := os.Remove(j.endpointPath(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := unlink(j.endpointPath(id)); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	return nil

@@ -34,7 +34,7 @@ func (j *journal) savePorts(endpointID string, ports []nat.Port) error {
 
 // removePorts forgets an endpoint's ports.
 func (j *journal) removePorts(endpointID string) error {
-	if err := os.Remove(j.portsPath(endpointID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := unlink(j.portsPath(endpointID)); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	return nil

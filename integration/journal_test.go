@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package integration_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/ovsnet/ovsnet/integration"
+)
+
+// TestJournalFolder: on a full disk, or where the journal's folder has become read-only, what needs the journal is refused
+// and undone, what runs goes on, and when there is room again everything is as the driver says, without a restart.
+func TestJournalFolder(t *testing.T) {
+	const dir = "/var/lib/ovsnet"
+	h := integration.NewLab(t).HostWith(t, "journal", integration.HostOptions{NoDocker: true})
+	h.Run(t, "mkdir -p", dir)
+	h.Run(t, "mount -t tmpfs -o size=256k,mode=700 tmpfs", dir)
+	c := &crowd{Host: h, e: newEngine(h)}
+	t.Cleanup(c.e.client.CloseIdleConnections)
+	settings := []string{"OVSNET_DOCKER_SOCKET=none", "OVSNET_AUDIT_INTERVAL=1s"}
+	h.StartServe(t, settings...)
+	c.takes(t, "CreateNetwork", fmt.Sprintf(`{"NetworkID":%q,"Options":{},"IPv4Data":[{"Pool":"10.9.0.0/16","Gateway":"10.9.255.254/16"}]}`, benchNetwork))
+	for _, f := range []struct{ name, begin, relax, says string }{
+		{"full", "cat /dev/zero >" + dir + "/zeroes; test -s " + dir + "/zeroes", "rm " + dir + "/zeroes", "no space left on device; make room in"},
+		{"read-only", "mount -o remount,ro " + dir, "mount -o remount,rw " + dir, "read-only file system"},
+	} {
+		t.Run(f.name, func(t *testing.T) {
+			for _, verb := range []string{"CreateNetwork", "CreateEndpoint", "Join"} {
+				c.takes(t, verb, netOn(50))
+			}
+			for _, verb := range []string{"CreateEndpoint", "Join"} {
+				c.takes(t, verb, callOn(1))
+			}
+			h.Run(t, "sh -c", f.begin)
+			bare := h.Bridges(t)
+			c.refuses(t, "CreateNetwork", netOn(51), f.says)
+			if now := h.Bridges(t); now != bare {
+				t.Errorf("a network that was refused left something:\n%s\nbefore:\n%s", now, bare)
+			}
+			// Endpoints do not need the journal.
+			for _, verb := range []string{"CreateEndpoint", "Join", "Leave"} {
+				c.takes(t, verb, callOn(2))
+			}
+			c.takes(t, "Leave", callOn(1))
+			// What can't be taken out of it now is taken out later.
+			for _, call := range [][2]string{
+				{"DeleteEndpoint", callOn(1)}, {"DeleteEndpoint", callOn(2)},
+				{"Leave", netOn(50)}, {"DeleteEndpoint", netOn(50)}, {"DeleteNetwork", netOn(50)},
+			} {
+				if refused, _, err := c.try(t.Context(), call[0], call[1]); err != nil || refused != "" && !strings.Contains(refused, f.says) {
+					t.Errorf("%s: %s %v", call[0], refused, err)
+				}
+			}
+			h.Run(t, "sh -c", f.relax)
+			c.recovers(t)
+			soon(t, func() error {
+				if left := h.Run(t, "find "+dir+" -type f ! -name", benchNetwork+".json"); left != "" {
+					return fmt.Errorf("left in the journal:\n%s", left)
+				}
+				return nil
+			})
+		})
+	}
+	// Nothing of what was removed comes back.
+	h.StopServe(t)
+	h.StartServe(t, settings...)
+	c.recovers(t)
+}
