@@ -77,9 +77,16 @@ func (d *Driver) repeatAnnouncements(ctx context.Context) {
 // is known of it elsewhere too.
 func (l *loop) sendFrame(ctx context.Context, bridge string, frame []byte, actions []flows.Action) error {
 	l.switches.Lock()
-	defer l.switches.Unlock()
 	b, ok := l.bridges[bridge]
-	if !ok || !b.alive() {
+	l.switches.Unlock()
+	if !ok {
+		return nil
+	}
+	if err := b.hold(ctx); err != nil {
+		return err
+	}
+	defer b.letGo()
+	if !b.alive() {
 		return nil
 	}
 	return b.conn.PacketOut(ctx, flows.PortController, frame, actions...)

@@ -227,8 +227,13 @@ func (l *loop) repairedRow(c ovsdb.Change) {
 // compareFlows compares all that a switch holds of ours with the world as it is by now: flow changes that wait come
 // after.
 func (l *loop) compareFlows(ctx context.Context, n network) (int, error) {
-	l.switches.Lock()
-	defer l.switches.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, l.syncTime())
+	defer cancel()
+	b := l.bridge(n.Bridge)
+	if err := b.hold(ctx); err != nil {
+		return 0, err
+	}
+	defer b.letGo()
 	l.d.mu.Lock()
 	members := l.d.world.members(n.ID)
 	now, ok := l.d.world.networks[n.ID]
@@ -252,23 +257,28 @@ func (l *loop) compareFlows(ctx context.Context, n network) (int, error) {
 		}
 		changes = append(changes, fc)
 	}
-	b := l.bridge(n.Bridge)
 	b.objects = map[string]flows.Compiled{}
 	b.take(changes)
-	if time.Now().Before(b.rest) {
+	if b.stalls && !l.wakes(ctx, b) {
 		b.unsure = true
 		return 0, errStalled
 	}
-	ctx, cancel := context.WithTimeout(ctx, l.syncTime())
-	defer cancel()
 	repaired, err := b.sync(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		b.rest = time.Now().Add(2 * l.syncTime())
-	}
+	b.stalls = errors.Is(err, context.DeadlineExceeded)
 	l.heard.put(n.Bridge, b.seen)
 	l.watchConn(b)
 	if err != nil {
 		b.unsure = true
 	}
 	return repaired, err
+}
+
+// aSign is how long an audit waits for a sign of life of a switch that did not answer the last one.
+const aSign = 200 * time.Millisecond
+
+// wakes says whether a switch that stalled answers again.
+func (l *loop) wakes(ctx context.Context, b *bridge) bool {
+	ctx, cancel := context.WithTimeout(ctx, aSign)
+	defer cancel()
+	return b.answers(ctx) == nil
 }

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/ovsnet/ovsnet/flows"
@@ -24,10 +25,13 @@ type flowChange struct {
 	compiled *flows.Compiled
 }
 
-// bridge is one switch: what its objects want, and the connection over which it is kept so. The loop alone uses it.
+// bridge is one switch: what its objects want, and the connection over which it is kept so. The loop alone uses it. What
+// follows log is for who holds it, so that a switch that does not answer keeps nobody from another.
 type bridge struct {
 	name string
-	path string // <bridge>.mgmt
+	path string        // <bridge>.mgmt
+	held chan struct{} // full while somebody holds the bridge
+	gone atomic.Bool   // it was removed: who holds it closes the connection
 	log  *slog.Logger
 
 	conn    *openflow.Conn
@@ -35,16 +39,52 @@ type bridge struct {
 	objects map[string]flows.Compiled
 	// unsure says that the switch may not hold what objects say: the next apply compares everything.
 	unsure bool
-	// rest is until when audits leave the bridge alone because it did not answer in its time: others wait behind it.
-	rest time.Time
+	// stalls says that it did not answer in its time: audits, behind which others wait, ask it briefly before they compare.
+	stalls bool
 	// seen is what the last comparison saw of peers' frames.
 	seen map[netip.Addr]sighting
 }
 
 func newBridge(name, runDir string, log *slog.Logger) *bridge {
 	return &bridge{
-		name: name, path: filepath.Join(runDir, name+".mgmt"), log: log.With("bridge", name),
+		name: name, path: filepath.Join(runDir, name+".mgmt"), held: make(chan struct{}, 1), log: log.With("bridge", name),
 		objects: map[string]flows.Compiled{}, unsure: true,
+	}
+}
+
+// hold waits until nobody else works on the bridge. letGo ends it.
+func (b *bridge) hold(ctx context.Context) error {
+	select {
+	case b.held <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("bridge %s: waiting for earlier changes: %w; check that ovs-vswitchd answers", b.name, ctx.Err())
+	}
+}
+
+// tryHold is hold without waiting.
+func (b *bridge) tryHold() bool {
+	select {
+	case b.held <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (b *bridge) letGo() {
+	<-b.held
+	if b.gone.Load() && b.tryHold() {
+		b.close()
+		<-b.held
+	}
+}
+
+// end closes the connection, now or when the bridge is let go.
+func (b *bridge) end() {
+	b.gone.Store(true)
+	if b.tryHold() {
+		b.letGo()
 	}
 }
 
@@ -175,6 +215,14 @@ func (b *bridge) connect(ctx context.Context) error {
 	}
 	b.conn = conn
 	return nil
+}
+
+// answers asks the switch for a sign of life.
+func (b *bridge) answers(ctx context.Context) error {
+	if err := b.connect(ctx); err != nil {
+		return err
+	}
+	return b.conn.Barrier(ctx)
 }
 
 // sync compares everything that the switch holds of ours with what objects want and changes the difference. What

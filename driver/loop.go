@@ -29,9 +29,10 @@ type loop struct {
 	stop    chan struct{} // closed when run ends
 	watch   sync.WaitGroup
 
-	// switches guards bridges and what is in them. It is held while one is programmed or compared.
+	// switches guards bridges alone; what is in one is for who holds it.
 	switches sync.Mutex
 	bridges  map[string]*bridge
+	lanes    lanes
 	heard    heard
 
 	auditStats
@@ -54,7 +55,7 @@ const queue = 1024
 
 func newLoop(d *Driver) *loop {
 	return &loop{
-		d: d, log: d.log, bridges: map[string]*bridge{}, halfMade: map[int]time.Time{},
+		d: d, log: d.log, bridges: map[string]*bridge{}, lanes: newLanes(), halfMade: map[int]time.Time{},
 		commits: make(chan *commit, queue), flows: make(chan *programming, queue),
 		lost: make(chan string), wanted: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
@@ -68,8 +69,8 @@ func (l *loop) run(ctx context.Context) error {
 	err := g.Wait()
 	close(l.stop)
 	l.switches.Lock()
-	for _, b := range l.bridges {
-		b.close()
+	for name := range l.bridges {
+		l.bridges[name].end()
 	}
 	l.switches.Unlock()
 	l.watch.Wait()

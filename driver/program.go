@@ -4,8 +4,7 @@ package driver
 
 import (
 	"context"
-
-	"golang.org/x/sync/errgroup"
+	"sync"
 )
 
 // programming is what a verb asks of switches.
@@ -31,7 +30,21 @@ func (l *loop) program(ctx context.Context, flows ...flowChange) error {
 	}
 }
 
+// lanes are the flow changes that wait for their bridge. Each bridge that has some has a goroutine, so that a switch that
+// does not answer holds up its own alone.
+type lanes struct {
+	mu      sync.Mutex
+	waiting map[string][]*programming // by bridge
+	busy    map[string]bool           // bridges that have a goroutine
+	running sync.WaitGroup
+}
+
+func newLanes() lanes {
+	return lanes{waiting: map[string][]*programming{}, busy: map[string]bool{}}
+}
+
 func (l *loop) runFlows(ctx context.Context) error {
+	defer l.lanes.running.Wait()
 	for {
 		select {
 		case <-ctx.Done():
@@ -54,38 +67,56 @@ func (l *loop) gatherFlows(first *programming) []*programming {
 	}
 }
 
-// programBatch sends the flows of a batch, one bundle a bridge, all bridges at once, and gives each verb its result.
+// programBatch puts each part of a batch on the lane of its bridge.
 func (l *loop) programBatch(ctx context.Context, batch []*programming) {
-	l.switches.Lock()
-	defer l.switches.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, l.passTime())
-	defer cancel()
-
-	byBridge := map[string][]*programming{}
+	l.lanes.mu.Lock()
+	defer l.lanes.mu.Unlock()
 	for _, p := range batch {
-		// A verb is about one bridge.
 		if len(p.flows) == 0 {
 			p.done <- nil
 			continue
 		}
-		byBridge[p.flows[0].bridge] = append(byBridge[p.flows[0].bridge], p)
+		name := p.flows[0].bridge // a verb is about one
+		l.lanes.waiting[name] = append(l.lanes.waiting[name], p)
 	}
-	var g errgroup.Group
-	for name, parts := range byBridge {
-		b := l.bridge(name)
-		g.Go(func() error {
-			l.programBridge(ctx, b, parts)
-			return nil
-		})
-	}
-	_ = g.Wait() // each part has its own result
-	for name := range byBridge {
-		l.watchConn(l.bridges[name])
+	for name := range l.lanes.waiting {
+		if !l.lanes.busy[name] {
+			l.lanes.busy[name] = true
+			l.lanes.running.Go(func() { l.runLane(ctx, name) })
+		}
 	}
 }
 
-// programBridge sends one bundle. Where it is refused, its parts are tried one by one, so that a bad one fails alone.
+// runLane sends what waits for a bridge, everything in one bundle, until nothing waits.
+func (l *loop) runLane(ctx context.Context, name string) {
+	for {
+		l.lanes.mu.Lock()
+		parts := l.lanes.waiting[name]
+		delete(l.lanes.waiting, name)
+		if len(parts) == 0 {
+			delete(l.lanes.busy, name)
+		}
+		l.lanes.mu.Unlock()
+		if len(parts) == 0 {
+			return
+		}
+		l.programBridge(ctx, l.bridge(name), parts)
+	}
+}
+
+// programBridge sends one bundle and gives each verb its result. Where it is refused, its parts are tried one by one, so
+// that a bad one fails alone.
 func (l *loop) programBridge(ctx context.Context, b *bridge, parts []*programming) {
+	if err := b.hold(ctx); err != nil {
+		for _, p := range parts {
+			p.done <- err
+		}
+		return
+	}
+	defer b.letGo()
+	defer l.watchConn(b)
+	ctx, cancel := context.WithTimeout(ctx, l.passTime())
+	defer cancel()
 	var all []flowChange
 	for _, p := range parts {
 		all = append(all, p.flows...)
@@ -103,8 +134,10 @@ func (l *loop) programBridge(ctx context.Context, b *bridge, parts []*programmin
 	}
 }
 
-// bridge gives the switch of that name, known or new. The caller holds switches.
+// bridge gives the switch of that name, known or new.
 func (l *loop) bridge(name string) *bridge {
+	l.switches.Lock()
+	defer l.switches.Unlock()
 	b, ok := l.bridges[name]
 	if !ok {
 		b = newBridge(name, l.d.cfg.OVSRunDir, l.log)
@@ -114,9 +147,9 @@ func (l *loop) bridge(name string) *bridge {
 }
 
 // watchConn has the loop told when the connection to a bridge ends. There is one watcher a connection; run waits for it.
-// The caller holds switches.
+// The caller holds the bridge.
 func (l *loop) watchConn(b *bridge) {
-	if b == nil || b.conn == nil || b.watched == b.conn {
+	if b.conn == nil || b.watched == b.conn {
 		return
 	}
 	b.watched = b.conn
@@ -134,12 +167,16 @@ func (l *loop) watchConn(b *bridge) {
 	})
 }
 
-// cutOff says whether a bridge of ours has no connection.
+// cutOff says whether a bridge of ours has no connection, as far as can be told while somebody works on it.
 func (l *loop) cutOff(name string) bool {
 	l.switches.Lock()
-	defer l.switches.Unlock()
 	b, ok := l.bridges[name]
-	return ok && !b.alive()
+	l.switches.Unlock()
+	if !ok || !b.tryHold() {
+		return ok
+	}
+	defer b.letGo()
+	return !b.alive()
 }
 
 // forget drops the connection to a bridge that was removed.
@@ -148,7 +185,7 @@ func (l *loop) forget(name string) {
 	l.switches.Lock()
 	defer l.switches.Unlock()
 	if b, ok := l.bridges[name]; ok {
-		b.close()
+		b.end()
 		delete(l.bridges, name)
 	}
 }
