@@ -14,8 +14,10 @@ import (
 // its cookie is: the cookie holds a hash of the content.
 func diffFlows(old, now []flows.Flow) (add, del []flows.Flow) {
 	had := make(map[flows.Key]uint64, len(old))
-	for _, f := range old {
-		had[f.Key()] = f.Cookie
+	keys := make([]flows.Key, len(old))
+	for i, f := range old {
+		keys[i] = f.Key()
+		had[keys[i]] = f.Cookie
 	}
 	for _, f := range now {
 		k := f.Key()
@@ -24,8 +26,8 @@ func diffFlows(old, now []flows.Flow) (add, del []flows.Flow) {
 		}
 		delete(had, k)
 	}
-	for _, f := range old {
-		if _, left := had[f.Key()]; left {
+	for i, f := range old {
+		if _, left := had[keys[i]]; left {
 			del = append(del, f)
 		}
 	}

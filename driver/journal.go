@@ -84,8 +84,12 @@ func (j *journal) close() {
 	j.release()
 }
 
-// release gives the folder up.
-func (j *journal) release() { _ = j.lock.Close() }
+// release gives the folder up. Closing the file alone would leave the lock to a child that is being started this very
+// moment and has not let go of its copy yet.
+func (j *journal) release() {
+	_ = unix.Flock(int(j.lock.Fd()), unix.LOCK_UN)
+	_ = j.lock.Close()
+}
 
 // load reads every network; an entry that can't be read is an error of its own and is left alone.
 func (j *journal) load() ([]record, []error) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/sys/unix"
 )
 
 var comparePrefix = cmpopts.EquateComparable(netip.Prefix{})
@@ -223,4 +224,27 @@ func FuzzDecodePorts(f *testing.F) {
 			t.Errorf("%v became %v: %v", ports, back, err)
 		}
 	})
+}
+
+// TestJournalIsGivenUp: a folder is free when it was given up, even while a copy of the lock's file is still open, as in a
+// child that was started this very moment.
+func TestJournalIsGivenUp(t *testing.T) {
+	dir := t.TempDir()
+	j, err := openJournal(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err := unix.Dup(int(j.lock.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.release()
+	j, err = openJournal(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.release()
+	if err := unix.Close(child); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -3,11 +3,14 @@
 package flows
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // ErrClash marks two flows of one bridge with the same table, priority and match but different actions.
@@ -341,14 +344,14 @@ func Merge(parts ...Compiled) (Compiled, error) {
 	seen := map[Key]Flow{}
 	for _, c := range parts {
 		for _, f := range c.Flows {
-			if old, ok := seen[f.Key()]; ok {
+			key := f.Key()
+			if old, ok := seen[key]; ok {
 				if Hash24(old) != Hash24(f) {
 					return all, fmt.Errorf("%w: %s and %s", ErrClash, old, f)
 				}
 				continue
 			}
-			seen[f.Key()] = f
-			all.Flows = append(all.Flows, f)
+			seen[key] = f
 		}
 		all.Groups = append(all.Groups, c.Groups...)
 		all.Members = append(all.Members, c.Members...)
@@ -364,23 +367,13 @@ func Merge(parts ...Compiled) (Compiled, error) {
 		}
 		slices.SortFunc(g.Buckets, func(a, b Bucket) int { return int(a.ID) - int(b.ID) })
 	}
-	slices.SortFunc(all.Flows, compareFlows)
+	for _, key := range slices.SortedFunc(maps.Keys(seen), compareKeys) {
+		all.Flows = append(all.Flows, seen[key])
+	}
 	return all, nil
 }
 
-func compareFlows(a, b Flow) int {
-	if a.Table != b.Table {
-		return int(a.Table) - int(b.Table)
-	}
-	if a.Priority != b.Priority {
-		return int(b.Priority) - int(a.Priority)
-	}
-	as, bs := a.Match.String(), b.Match.String()
-	switch {
-	case as < bs:
-		return -1
-	case as > bs:
-		return 1
-	}
-	return 0
+// compareKeys is the order of pages and dumps: tables rise, priorities fall.
+func compareKeys(a, b Key) int {
+	return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(b.Priority, a.Priority), strings.Compare(a.Match, b.Match))
 }

@@ -106,8 +106,8 @@ func (s *theatre) strike(t *testing.T) []string {
 func (s *theatre) Snapshot(tb testing.TB) integration.State {
 	tb.Helper()
 	all := slices.DeleteFunc(s.Host.Snapshot(tb), func(line string) bool {
-		// The userspace datapath's own link has another MAC each time.
-		return strings.HasPrefix(line, "process containerd-shim") || strings.HasPrefix(line, "link ovs-netdev ")
+		// The userspace datapath's own link and Docker's own bridge have another MAC each time.
+		return strings.HasPrefix(line, "process containerd-shim") || strings.HasPrefix(line, "link ovs-netdev ") || strings.HasPrefix(line, "link docker0 ")
 	})
 	return slices.CompactFunc(all, func(a, b string) bool { return a == b && strings.HasPrefix(a, "process ") })
 }

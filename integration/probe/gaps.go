@@ -120,13 +120,15 @@ func exists(file string) bool {
 }
 
 const (
-	streamChunk = 4 << 10
+	// streamChunk is small: where the switch's one thread is kept from its work for a moment, what waits for it in the
+	// packet sockets of the userspace datapath, 208 KiB with all of the kernel's own, is not to run over.
+	streamChunk = 512
 	streamEvery = 10 * time.Millisecond
 	// streamLimit bounds the silence of a stream.
 	streamLimit = 90 * time.Second
 )
 
-// stream sends random bytes over one TCP connection to a server that seen made, 400 kB a second, until the file is there,
+// stream sends random bytes over one TCP connection to a server that seen made, 50 kB a second, until the file is there,
 // and holds that the same bytes come back, every one of them.
 func stream(addr, file string) error {
 	c, err := dial("tcp", addr)
