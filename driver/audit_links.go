@@ -41,7 +41,7 @@ func (l *loop) compareLinks(ctx context.Context) error {
 	for _, e := range w.endpoints {
 		wanted[e.Link] = true
 		n, ok := w.networks[e.Network]
-		if !ok || !n.settled || !e.attached {
+		if !ok || !n.settled {
 			continue
 		}
 		want := d.veth(n, e)
@@ -64,13 +64,15 @@ func (l *loop) mendLink(ctx context.Context, n network, e endpoint) error {
 	d.mu.Lock()
 	now, known := d.world.endpoints[e.ID]
 	d.mu.Unlock()
-	if !known || !now.attached {
+	if !known {
 		return nil
 	}
 	_, there, err := d.links.Index(ctx, e.Link)
 	switch {
 	case err != nil:
 		return err
+	case !there && !now.attached:
+		return nil // on its way out
 	case !there:
 		return l.loseEndpoint(ctx, n, e)
 	}

@@ -17,14 +17,24 @@ import (
 	"github.com/ovsnet/ovsnet/integration/ovstest"
 )
 
-// walk is a host, and the model of what ovsnet should have made there: networks, and of each endpoint whether it has joined.
-type walk struct {
-	*theatre
-	r        *rand.Rand
+// walker walks at random over hosts, and has the model of what should be there.
+type walker struct {
+	t       *testing.T
+	r       *rand.Rand
+	hosts   []*walked
+	overlay bool // networks are across hosts
+	next    int  // of networks and endpoints
+	steps   map[string]int
+}
+
+// walked is one host of a walk.
+type walked struct {
+	*integration.Host
+	w        *walker
+	empty    integration.State
+	settings []string
 	networks map[string]int             // by id: its number, which its subnet has
 	members  map[string]map[string]bool // by network and endpoint: whether it is attached
-	next     int
-	steps    map[string]int
 }
 
 // seed is what a random test goes by: OVSNET_SEED, or another each time. It is printed.
@@ -41,93 +51,144 @@ func seed(t *testing.T) uint64 {
 	return n
 }
 
-// TestFaultsWalk walks at random through what can be asked of ovsnet and done to it, and compares the host with the model
-// whenever it has come to rest: 20 seconds, with -long ten minutes.
-func TestFaultsWalk(t *testing.T) {
-	s := newTheatreWith(t, served, []string{"OVSNET_AUDIT_INTERVAL=1s", "OVSNET_DOCKER_SOCKET=none"})
-	w := &walk{theatre: s, r: rand.New(rand.NewPCG(seed(t), 0)), networks: map[string]int{}, members: map[string]map[string]bool{}, steps: map[string]int{}}
-	w.t, w.empty = t, s.Snapshot(t)
-	length := 20 * time.Second
+// TestWalk walks at random through what can be asked of ovsnet and done to it, and compares the hosts with the model
+// whenever they have come to rest: one host for 10 seconds; with -long, one and three for five minutes each.
+func TestWalk(t *testing.T) {
+	length := 10 * time.Second
 	if *long {
-		length = 10 * time.Minute
+		length = 5 * time.Minute
 	}
-	verbs := map[string]func(){
-		"create network": w.createNetwork, "delete network": w.deleteNetwork, "create endpoint": w.createEndpoint,
-		"join": w.join, "leave": w.leave, "delete endpoint": w.deleteEndpoint,
+	t.Run("one host", func(t *testing.T) { newWalker(t, "h1").walk(length) })
+	if *long {
+		t.Run("three hosts", func(t *testing.T) { newWalker(t, "h1", "h2", "h3").walk(length) })
 	}
-	faults := map[string]func(){
-		"ovsnet ends":           func() { w.StopServe(t); w.serve(t) },
-		"ovsnet is killed":      func() { w.KillServe(t); w.serve(t) },
-		"ovs-vswitchd restarts": func() { w.StopVSwitchd(t); w.StartVSwitchd(t) },
-		"ovsdb-server restarts": func() { w.StopOVSDB(t); w.StartOVSDB(t) },
-		"the database is wiped": func() { w.StopOVSDB(t); w.WipeOVSDB(t); w.StartOVSDB(t) },
-		"the firewall is wiped": func() { w.try("nft delete table inet ovsnet") },
-		"a bridge is removed":   func() { w.try("ovs-vsctl --timeout=10 del-br $(ovs-vsctl list-br | shuf -n1)") },
-		"a port is removed": func() {
-			w.try("ovs-vsctl --timeout=10 del-port $(ovs-vsctl list-ports $(ovs-vsctl list-br | shuf -n1) | shuf -n1)")
-		},
-		"flows are removed":      func() { w.try("ovs-ofctl -OOpenFlow15 del-flows $(ovs-vsctl list-br | shuf -n1)") },
-		"a gateway goes down":    func() { w.try("ip link set $(ovs-vsctl list-br | shuf -n1) down") },
-		"a link goes down":       func() { w.try("ip link set $(ls /sys/class/net | grep ^ovs[0-9a-f] | shuf -n1) down") },
-		"an alias is taken away": func() { w.try("ip link set $(ls /sys/class/net | grep ^ovs[0-9a-f] | shuf -n1) alias ''") },
-		"the journal is emptied": func() { w.try("rm -f /var/lib/ovsnet/networks/*.json /var/lib/ovsnet/endpoints/*.json") },
-	}
-	for end := time.Now().Add(length); time.Now().Before(end); {
-		for range 5 + w.r.IntN(20) {
-			w.step(verbs)
-		}
-		if w.r.IntN(2) == 0 {
-			w.step(faults)
-		}
-		w.rest(t)
-	}
-	for _, id := range slices.Sorted(maps.Keys(w.networks)) {
-		w.MustVerb(t, "DeleteNetwork", integration.Map{"NetworkID": id})
-	}
-	soon(t, func() error { return same(w.empty, w.Snapshot(t)) })
-	t.Logf("steps: %v", w.steps)
 }
 
-// step takes one of the steps, whichever comes.
-func (w *walk) step(all map[string]func()) {
+func newWalker(t *testing.T, names ...string) *walker {
+	t.Helper()
+	lab := integration.NewLab(t)
+	w := &walker{t: t, r: rand.New(rand.NewPCG(seed(t), 0)), overlay: len(names) > 1, steps: map[string]int{}}
+	hosts := lab.Hosts(t, integration.HostOptions{NoDocker: true}, names...)
+	settings := []string{"OVSNET_AUDIT_INTERVAL=1s", "OVSNET_DOCKER_SOCKET=none"}
+	if w.overlay {
+		lab.LAN(t).Join(t, hosts...)
+		var peers []string
+		for _, h := range hosts {
+			peers = append(peers, h.IPv4)
+		}
+		settings = append(settings, "OVSNET_PEERS="+strings.Join(peers, ","))
+	}
+	for _, h := range hosts {
+		h.StartServe(t, settings...)
+		one := &walked{Host: h, w: w, settings: settings, networks: map[string]int{}, members: map[string]map[string]bool{}}
+		one.empty = one.Snapshot(t)
+		w.hosts = append(w.hosts, one)
+	}
+	return w
+}
+
+// walk takes steps for so long, and comes to rest now and then; then everything goes.
+func (w *walker) walk(length time.Duration) {
+	w.t.Helper()
+	rests := 0
+	for end := time.Now().Add(length); time.Now().Before(end); rests++ {
+		for range 5 + w.r.IntN(20) {
+			w.step((*walked).verbs)
+		}
+		if w.r.IntN(3) > 0 {
+			w.step((*walked).faults)
+		}
+		for _, h := range w.hosts {
+			h.rest()
+		}
+		if rests%4 == 3 {
+			w.hosts[w.r.IntN(len(w.hosts))].rebuild()
+		}
+	}
+	for _, h := range w.hosts {
+		h.rebuild()
+		for _, id := range slices.Sorted(maps.Keys(h.networks)) {
+			h.ask("DeleteNetwork", integration.Map{"NetworkID": id})
+		}
+	}
+	for _, h := range w.hosts {
+		soon(w.t, func() error { return same(h.empty, h.Snapshot(w.t)) })
+	}
+	w.t.Logf("%d rests after steps: %v", rests, w.steps)
+}
+
+// step takes one of the steps on one of the hosts, whichever come.
+func (w *walker) step(choice func(*walked) map[string]func()) {
+	all := choice(w.hosts[w.r.IntN(len(w.hosts))])
 	names := slices.Sorted(maps.Keys(all))
 	name := names[w.r.IntN(len(names))]
 	w.steps[name]++
 	all[name]()
 }
 
+func (h *walked) verbs() map[string]func() {
+	return map[string]func(){
+		"create network": h.createNetwork, "delete network": h.deleteNetwork, "create endpoint": h.createEndpoint,
+		"join": h.join, "leave": h.leave, "delete endpoint": h.deleteEndpoint,
+	}
+}
+
+func (h *walked) faults() map[string]func() {
+	t := h.w.t
+	bridge, link := "$(ovs-vsctl list-br | grep ^ovsbr- | shuf -n1)", "$(ls /sys/class/net | grep '^ovs[0-9a-f]' | shuf -n1)"
+	return map[string]func(){
+		"ovsnet ends":            func() { h.StopServe(t); h.StartServe(t, h.settings...) },
+		"ovsnet is killed":       func() { h.KillServe(t); h.StartServe(t, h.settings...) },
+		"ovs-vswitchd restarts":  func() { h.StopVSwitchd(t); h.StartVSwitchd(t) },
+		"ovsdb-server restarts":  func() { h.StopOVSDB(t); h.StartOVSDB(t) },
+		"the database is wiped":  func() { h.StopOVS(t); h.WipeOVSDB(t); h.StartOVS(t) },
+		"the firewall is wiped":  func() { h.try("nft delete table inet ovsnet") },
+		"a bridge is removed":    func() { h.try("ovs-vsctl --timeout=10 del-br " + bridge) },
+		"a port is removed":      func() { h.try("ovs-vsctl --timeout=10 del-port $(ovs-vsctl list-ports " + bridge + " | shuf -n1)") },
+		"flows are removed":      func() { h.try("ovs-ofctl -OOpenFlow15 del-flows " + bridge) },
+		"a gateway goes down":    func() { h.try("ip link set " + bridge + " down") },
+		"a link goes down":       func() { h.try("ip link set " + link + " down") },
+		"an alias is taken away": func() { h.try("ip link set " + link + " alias ''") },
+		"the journal is emptied": func() { h.try("rm -f /var/lib/ovsnet/networks/*.json /var/lib/ovsnet/endpoints/*.json") },
+	}
+}
+
 // try does by hand what may find nothing to do it to.
-func (w *walk) try(line string) { _, _ = w.Try("sh -c", line) }
+func (h *walked) try(line string) { _, _ = h.Try("sh -c", line) }
 
 // ask calls a verb; one that comes while Open vSwitch is away is repeated, as people do.
-func (w *walk) ask(verb string, request integration.Map) {
-	w.t.Helper()
+func (h *walked) ask(verb string, request integration.Map) {
+	h.w.t.Helper()
 	err := ovstest.Poll(30*time.Second, func() error {
-		_, err := w.Verb(verb, request)
+		_, err := h.Verb(verb, request)
 		return err
 	})
 	if err != nil {
-		w.t.Fatalf("%s: %v", verb, err)
+		h.w.t.Fatalf("%s: %v", verb, err)
 	}
 }
 
-func (w *walk) id() string { w.next++; return fmt.Sprintf("%012x%052x", w.next, w.next) }
+// id is a name that nothing had before; bridges are called by its first 9 letters, links by its first 12.
+func (w *walker) id() string {
+	w.next++
+	return fmt.Sprintf("%09x%03x%052x", w.next, w.next%4096, w.next)
+}
 
-// network gives any network, if there is one.
-func (w *walk) network() (string, bool) {
-	ids := slices.Sorted(maps.Keys(w.networks))
-	if len(ids) == 0 {
-		return "", false
+// number is that of an id, less what wraps.
+func number(id string) int {
+	n, err := strconv.ParseInt(id[:9], 16, 64)
+	if err != nil {
+		return 0
 	}
-	return ids[w.r.IntN(len(ids))], true
+	return int(n)
 }
 
 // endpoint gives any endpoint that is attached, or is not.
-func (w *walk) endpoint(attached bool) (network, id string, ok bool) {
+func (h *walked) endpoint(attached bool) (network, id string, ok bool) {
 	var all [][2]string
-	for _, n := range slices.Sorted(maps.Keys(w.members)) {
-		for _, e := range slices.Sorted(maps.Keys(w.members[n])) {
-			if w.members[n][e] == attached {
+	for _, n := range slices.Sorted(maps.Keys(h.members)) {
+		for _, e := range slices.Sorted(maps.Keys(h.members[n])) {
+			if h.members[n][e] == attached {
 				all = append(all, [2]string{n, e})
 			}
 		}
@@ -135,127 +196,105 @@ func (w *walk) endpoint(attached bool) (network, id string, ok bool) {
 	if len(all) == 0 {
 		return "", "", false
 	}
-	one := all[w.r.IntN(len(all))]
+	one := all[h.w.r.IntN(len(all))]
 	return one[0], one[1], true
 }
 
-func (w *walk) createNetwork() {
-	if len(w.networks) == 4 {
-		return
+// network gives any network, if there is one.
+func (h *walked) network() (string, bool) {
+	ids := slices.Sorted(maps.Keys(h.networks))
+	if len(ids) == 0 {
+		return "", false
 	}
-	id := w.id()
-	r := createNetwork()
-	r["NetworkID"] = id
-	number := w.next%200 + 1
-	r["IPv4Data"] = []integration.Map{{"AddressSpace": "LocalDefault", "Pool": fmt.Sprintf("10.81.%d.0/24", number), "Gateway": fmt.Sprintf("10.81.%d.1/24", number)}}
-	w.ask("CreateNetwork", r)
-	w.networks[id], w.members[id] = number, map[string]bool{}
+	return ids[h.w.r.IntN(len(ids))], true
 }
 
-func (w *walk) deleteNetwork() {
-	if id, ok := w.network(); ok && w.r.IntN(4) == 0 {
-		w.ask("DeleteNetwork", integration.Map{"NetworkID": id})
-		delete(w.networks, id)
-		delete(w.members, id)
-	}
-}
-
-func (w *walk) createEndpoint() {
-	n, ok := w.network()
-	if !ok || len(w.members[n]) == 8 {
-		return
-	}
-	id := w.id()
-	r := createEndpoint(id, fmt.Sprintf("10.81.%d.%d/24", w.networks[n], w.next%240+2))
-	r["NetworkID"] = n
-	// An address that another one has is refused, or taken from it: it is as if its container had gone.
-	for _, e := range slices.Sorted(maps.Keys(w.members[n])) {
-		var number int
-		if _, err := fmt.Sscanf(e[:12], "%x", &number); err == nil && number%240 == w.next%240 {
-			return
-		}
-	}
-	w.ask("CreateEndpoint", r)
-	w.members[n][id] = true
-}
-
-func (w *walk) verb(verb string, attached, becomes bool) {
-	if n, e, ok := w.endpoint(attached); ok {
-		r := join(e)
-		r["NetworkID"] = n
-		w.ask(verb, r)
-		w.members[n][e] = becomes
-	}
-}
-
-func (w *walk) join()  { w.verb("Join", w.r.IntN(2) == 0, true) }
-func (w *walk) leave() { w.verb("Leave", true, false) }
-
-func (w *walk) deleteEndpoint() {
-	attached := w.r.IntN(2) == 0
-	if n, e, ok := w.endpoint(attached); ok {
-		w.ask("DeleteEndpoint", integration.Map{"NetworkID": n, "EndpointID": e})
-		delete(w.members[n], e)
-	}
-}
-
-// rest waits until the host is what the model says: bridges, ports, links, addresses, files; and until what the switch
-// holds of flows does not differ from what a fresh look makes of them.
-func (w *walk) rest(t *testing.T) {
-	t.Helper()
-	err := ovstest.Poll(30*time.Second, func() error {
-		want, got := w.model(), w.machine(t)
-		if diff := integration.Diff(want, got); diff != "" {
-			return fmt.Errorf("the host is not what the model says (- model, + host):\n%s", diff)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatalf("%v\nsteps: %v", err, w.steps)
-	}
-}
-
-// model is what should be, in the words of machine.
-func (w *walk) model() integration.State {
-	var s integration.State
-	for id, number := range w.networks {
-		bridge := "ovsbr-" + id[:9]
-		s = append(s, "bridge "+bridge, fmt.Sprintf("address 10.81.%d.1/24 on %s", number, bridge), "file networks/"+id+".json", "firewall "+bridge)
-		ports := 0
-		for e, attached := range w.members[id] {
-			s = append(s, "link ovs"+e[:12]+" ovsnet:ovsnet:"+id+":"+e, "file endpoints/"+e+".json")
-			if attached {
-				ports++
-				s = append(s, "port ovs"+e[:12]+" on "+bridge)
+// elsewhere gives a network that another host has and this one has not.
+func (h *walked) elsewhere() (string, bool) {
+	for _, other := range h.w.hosts {
+		for _, id := range slices.Sorted(maps.Keys(other.networks)) {
+			if _, here := h.networks[id]; !here {
+				return id, true
 			}
 		}
-		s = append(s, fmt.Sprintf("ports with flows %d on %s", ports, bridge))
 	}
-	slices.Sort(s)
-	return s
+	return "", false
 }
 
-// machine is what is there.
-func (w *walk) machine(t *testing.T) integration.State {
-	t.Helper()
-	text, err := w.Try("sh -c", `
-		for b in $(ovs-vsctl --timeout=10 list-br); do
-			echo "bridge $b"
-			ovs-vsctl --timeout=10 list-ports $b | sed "s/^\(.*\)$/port \1 on $b/"
-			echo "ports with flows $(ovs-ofctl -OOpenFlow15 --no-stats dump-flows $b table=0 | grep -o 'in_port=[a-z0-9"]*' | grep -v LOCAL | sort -u | wc -l) on $b"
-			ip -o -4 addr show up dev $b | awk -v b=$b '{print "address " $4 " on " b}'
-		done
-		ip -o link show | sed -n 's/^[0-9]*: \(ovs[0-9a-f]*\)@[^<]*<[^>]*\bUP\b.*alias \(.*\)$/link \1 \2/p'
-		cd /var/lib/ovsnet && ls networks/*.json endpoints/*.json 2>/dev/null | sed 's/^/file /'
-		nft list set inet ovsnet bridges 2>/dev/null | grep -o 'ovsbr-[0-9a-f]*' | sort -u | sed 's/^/firewall /'
-		true`)
-	if err != nil {
-		return integration.State{err.Error()}
+func (h *walked) createNetwork() {
+	if len(h.networks) == 4 {
+		return
 	}
-	var s integration.State
-	for line := range strings.Lines(text) {
-		s = append(s, strings.TrimSpace(line))
+	id, there := h.elsewhere()
+	if !there || h.w.r.IntN(2) == 0 {
+		id = h.w.id()
 	}
-	slices.Sort(s)
-	return s
+	n := number(id)%200 + 1
+	for _, other := range h.w.hosts {
+		for known, m := range other.networks {
+			if m == n && known != id {
+				return // its subnet is another's
+			}
+		}
+	}
+	r := createNetwork()
+	r["NetworkID"] = id
+	r["IPv4Data"] = []integration.Map{{"AddressSpace": "LocalDefault", "Pool": fmt.Sprintf("10.81.%d.0/24", n), "Gateway": fmt.Sprintf("10.81.%d.1/24", n)}}
+	if h.w.overlay {
+		r["Options"] = integration.Map{"com.docker.network.generic": integration.Map{"ovs.tunnel.type": "vxlan", "ovs.tunnel.vni": strconv.Itoa(n)}}
+	}
+	h.ask("CreateNetwork", r)
+	h.networks[id], h.members[id] = n, map[string]bool{}
+}
+
+func (h *walked) deleteNetwork() {
+	if id, ok := h.network(); ok && h.w.r.IntN(4) == 0 {
+		h.ask("DeleteNetwork", integration.Map{"NetworkID": id})
+		delete(h.networks, id)
+		delete(h.members, id)
+	}
+}
+
+// address is an endpoint's.
+func (h *walked) address(network, id string) string {
+	return fmt.Sprintf("10.81.%d.%d/24", h.networks[network], number(id)%240+2)
+}
+
+func (h *walked) createEndpoint() {
+	n, ok := h.network()
+	if !ok || len(h.members[n]) == 8 {
+		return
+	}
+	id := h.w.id()
+	for _, other := range h.w.hosts {
+		for e := range other.members[n] {
+			if number(e)%240 == number(id)%240 {
+				return // its address is another's
+			}
+		}
+	}
+	r := createEndpoint(id, h.address(n, id))
+	r["NetworkID"] = n
+	h.ask("CreateEndpoint", r)
+	h.members[n][id] = true
+}
+
+func (h *walked) verb(verb string, attached, becomes bool) {
+	if n, e, ok := h.endpoint(attached); ok {
+		r := join(e)
+		r["NetworkID"] = n
+		h.ask(verb, r)
+		h.members[n][e] = becomes
+	}
+}
+
+func (h *walked) join()  { h.verb("Join", h.w.r.IntN(2) == 0, true) }
+func (h *walked) leave() { h.verb("Leave", true, false) }
+
+func (h *walked) deleteEndpoint() {
+	attached := h.w.r.IntN(2) == 0
+	if n, e, ok := h.endpoint(attached); ok {
+		h.ask("DeleteEndpoint", integration.Map{"NetworkID": n, "EndpointID": e})
+		delete(h.members[n], e)
+	}
 }
