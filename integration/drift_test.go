@@ -55,6 +55,7 @@ var drifts = [][]drift{
 // TestDrift: what people do by hand to what is ours is counted, logged, and put right while traffic flows; what is not ours
 // stays as it is.
 func TestDrift(t *testing.T) {
+	t.Parallel()
 	s := newTheatreWith(t, served, []string{"OVSNET_AUDIT_INTERVAL=1s"}, "--live-restore")
 	s.Run(t, "sh -ec", `
 		ovs-vsctl add-br theirs -- set Bridge theirs datapath_type=netdev
@@ -141,6 +142,7 @@ func (s *theatre) tellsOfDrift(t *testing.T) {
 
 // TestOrphans: what Docker does not know and no container uses goes, after a time of grace; all else stays.
 func TestOrphans(t *testing.T) {
+	t.Parallel()
 	s := newTheatreWith(t, served, []string{"OVSNET_AUDIT_INTERVAL=1s"}, "--live-restore")
 	s.raise(t)
 	n1 := s.Docker(t, "network inspect --format {{.Id}} n1")

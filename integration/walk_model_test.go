@@ -29,21 +29,26 @@ func (h *walked) rest() {
 	}
 }
 
-// rebuild takes away all that ovsnet can make anew, and holds that the same comes again: every flow, group, rule and row
-// that a walk has left, or has not made, would differ.
+// rebuild takes away all that ovsnet can make anew, first while it runs and then while it does not, and holds that the same
+// comes again: every flow, group, rule and row that a walk has left, or has not made, would differ.
 func (h *walked) rebuild() {
 	t := h.w.t
 	t.Helper()
 	h.rest()
 	whole := h.Snapshot(t)
-	h.try(`for b in $(ovs-vsctl list-br | grep ^ovsbr-); do ovs-ofctl -OOpenFlow15 del-flows $b; ovs-ofctl -OOpenFlow15 del-groups $b; done
-		nft delete table inet ovsnet`)
-	h.KillServe(t)
-	h.try("rm -f /var/lib/ovsnet/networks/*.json") // of an endpoint without a port its file is all that there is
-	h.StartServe(t, h.settings...)
-	if err := ovstest.Poll(30*time.Second, func() error { return same(whole, h.Snapshot(t)) }); err != nil {
-		t.Fatalf("host %s, built anew: %v\nsteps: %v", h.Name, err, h.w.steps)
+	again := func() {
+		t.Helper()
+		if err := ovstest.Poll(30*time.Second, func() error { return same(whole, h.Snapshot(t)) }); err != nil {
+			t.Fatalf("host %s, built anew: %v\nsteps: %v", h.Name, err, h.w.steps)
+		}
 	}
+	const noFlows = "for b in $(ovs-vsctl list-br | grep ^ovsbr-); do ovs-ofctl -OOpenFlow15 del-flows $b; ovs-ofctl -OOpenFlow15 del-groups $b; done"
+	h.try(noFlows + "; nft delete table inet ovsnet") // the table alone knows what the host forwarded before it
+	again()
+	h.KillServe(t)
+	h.try(noFlows + "; rm -f /var/lib/ovsnet/networks/*.json") // of an endpoint without a port its file is all that there is
+	h.StartServe(t, h.settings...)
+	again()
 	h.rest()
 }
 

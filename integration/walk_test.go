@@ -54,6 +54,7 @@ func seed(t *testing.T) uint64 {
 // TestWalk walks at random through what can be asked of ovsnet and done to it, and compares the hosts with the model
 // whenever they have come to rest: one host for 10 seconds; with -long, one and three for five minutes each.
 func TestWalk(t *testing.T) {
+	t.Parallel()
 	length := 10 * time.Second
 	if *long {
 		length = 5 * time.Minute
