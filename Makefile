@@ -11,6 +11,7 @@ E2ETIME  ?= 20m
 E2E      ?= .
 E2ECOUNT ?= 3
 FAULTS   ?= ^(TestFaults|TestWalk)$$
+ENGINES  ?= 25.0.6 26.1.5 27.5.1 28.5.2 29
 KERNEL   ?= .
 KERNELTIME ?= 10h
 lint     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -70,6 +71,18 @@ e2e: build/plugin/config.json ## End-to-end tests (root): E2E=regexp chooses, E2
 faults: export OVSNET_REQUIRE := all
 faults: build/plugin/config.json ## The fault suite in its long form (root): prints the table of docs/faults.md
 	OVSNET_PLUGIN=build/plugin go test -count=1 -v -timeout=1h -run='$(FAULTS)' ./integration/ -long
+
+.PHONY: engines
+engines: export OVSNET_REQUIRE := all
+engines: export OVSNET_PLUGIN := build/plugin
+engines: build/plugin/config.json ## End-to-end tests with other engines (root): ENGINES="28.5.2 29" names them, E2E=regexp chooses
+	for version in $(ENGINES); do \
+		engine=$$($(scripts)/engines.sh $$version); echo "=== engine $$version"; \
+		OVSNET_ENGINE=$$engine go test -count=1 -v -parallel=$(E2ECOUNT) -timeout=1h -run='$(E2E)' ./integration/; \
+	done
+	engine=$$($(scripts)/engines.sh 29); echo "=== engine 29, nftables"; \
+	OVSNET_ENGINE=$$engine OVSNET_DOCKERD=--firewall-backend=nftables \
+		go test -count=1 -v -parallel=$(E2ECOUNT) -timeout=1h -run='^TestOutside(Recovers|Ports|Modes|Peers|MTU|Managed)$$|^TestOutsideBeside$$/(firewalld|br_netfilter)' ./integration/
 
 .PHONY: kernel
 kernel: build/plugin/config.json ## End-to-end tests on the kernel's datapath, emulated (root): KERNEL=regexp chooses

@@ -68,6 +68,7 @@ func (l *Lab) Hosts(tb testing.TB, o HostOptions, names ...string) []*Host {
 		h := &Host{Name: name}
 		h.begin(tb, l.id)
 		h.define(o)
+		h.forward(tb)
 		if !o.NoDocker {
 			// The engine takes its time; Open vSwitch comes up meanwhile.
 			h.launch(tb, &h.dockerd)

@@ -29,6 +29,7 @@ func (h *Host) define(o HostOptions) {
 		line: "dockerd --config-file=/run/daemon.json --host=unix:///run/docker.sock --storage-driver=overlay2" +
 			" --cgroup-parent=docker --exec-opt=native.cgroupdriver=cgroupfs",
 	}
+	h.otherEngine(o)
 	h.ovsnet = daemon{host: h, name: "ovsnet"}
 }
 
