@@ -14,13 +14,10 @@ import (
 	"github.com/ovsnet/ovsnet/ovsdb"
 )
 
-// netdev is the userspace datapath: its ports are read from packet sockets, where checksums are not filled in yet.
-const netdev = "netdev"
-
 func (d *Driver) veth(n network, e endpoint) link.Veth {
 	v := link.Veth{
 		Name: e.Link, Peer: e.Peer, Alias: alias(d.cfg.Owner, n.ID, e.ID),
-		PeerMAC: e.MAC, MTU: n.MTU, TxOffload: n.Datapath != netdev,
+		PeerMAC: e.MAC, MTU: n.MTU, TxOffload: n.datapath().TxOffload,
 	}
 	if e.view(n).Marked() {
 		v.PeerMTU = n.MTU - flows.MarkLength // what it sends grows in the tunnel, what it gets has shrunk again

@@ -19,7 +19,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ovsnet/ovsnet/config"
-	"github.com/ovsnet/ovsnet/driver/link"
 	"github.com/ovsnet/ovsnet/flows/openflow"
 	"github.com/ovsnet/ovsnet/ovsdb"
 )
@@ -208,20 +207,18 @@ func (x *examination) vswitchd(ctx context.Context) {
 // datapath looks whether the datapath that the settings ask for is there.
 func (x *examination) datapath(known []string, connected bool) {
 	const topic = "datapath"
-	kernel, err := link.KernelDatapath()
+	best, err := ChooseDatapath(config.DatapathAuto)
 	if err != nil {
 		x.say(FindingWarning, topic, "", "the kernel does not say: %v", err)
 		return
 	}
-	want := x.cfg.Datapath
-	switch {
-	case want == config.DatapathSystem && !kernel:
+	kernel, want := best.Name == config.DatapathSystem, x.cfg.Datapath
+	if want == config.DatapathAuto {
+		want = best.Name
+	}
+	if want == config.DatapathSystem && !kernel {
 		x.say(FindingFault, topic, "load it (modprobe openvswitch), or set datapath to auto", "system is set, but the kernel has no openvswitch module")
 		return
-	case want == config.DatapathAuto && kernel:
-		want = config.DatapathSystem
-	case want == config.DatapathAuto:
-		want = config.DatapathNetdev
 	}
 	if connected && !slices.Contains(known, want) {
 		x.say(FindingFault, topic, "install an Open vSwitch that has it, or set datapath", "%s is not among what ovs-vswitchd has: %s", want, strings.Join(known, ", "))

@@ -11,7 +11,6 @@ import (
 
 	"github.com/ovsnet/ovsnet/config"
 	"github.com/ovsnet/ovsnet/driver/api"
-	"github.com/ovsnet/ovsnet/driver/link"
 )
 
 // door is Docker's view of the driver through one socket.
@@ -168,25 +167,6 @@ func (d *Driver) record(ctx context.Context, doorName string, r api.CreateNetwor
 	}
 	rec.Datapath, err = d.datapath(opts.Datapath)
 	return rec, err
-}
-
-// datapath resolves "auto" by what the host has.
-func (d *Driver) datapath(asked string) (string, error) {
-	if asked == "" {
-		asked = d.cfg.Datapath
-	}
-	if asked != config.DatapathAuto {
-		return asked, nil
-	}
-	kernel, err := link.KernelDatapath()
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("looking for the kernel's openvswitch module: %w; set datapath to system or netdev", err)
-	case kernel:
-		return config.DatapathSystem, nil
-	}
-	d.log.Info("the kernel has no openvswitch module: bridges use the userspace datapath (netdev)")
-	return config.DatapathNetdev, nil
 }
 
 // DeleteNetwork removes the network's bridge, with whatever endpoints Docker forgot on it.

@@ -49,6 +49,8 @@ type Driver struct {
 	// restored is closed when the world has been read back from the journal and from Open vSwitch.
 	restored chan struct{}
 
+	slower sync.Once // of saying that the userspace datapath is all that the host has
+
 	unnamed chan struct{} // somebody wants names from Docker soon; one slot
 
 	// alone are the bridges with our mark that this program can't read: those of a newer one. Written before restored is

@@ -86,8 +86,7 @@ func (d *Driver) refreshOutside(ctx context.Context, id string) (done bool, err 
 var _ = [1]struct{}{}[link.Group-nat.PortGroup]
 
 func (d *Driver) ensureOutside(ctx context.Context, n network, all map[string]network) error {
-	// On the userspace datapath the host's IP stack must be kept from what containers send to the switch.
-	if !n.hasGateway() && (n.Datapath != netdev || d.fw == nil) {
+	if !n.hasGateway() && (!n.datapath().SeenTwice || d.fw == nil) {
 		return nil
 	}
 	if d.fw == nil {

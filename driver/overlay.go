@@ -98,7 +98,11 @@ func (d *Driver) explainTunnel(n network, err error) error {
 	case strings.Contains(refused.Reason, "(Address already in use)"):
 		return fmt.Errorf("%w: UDP port %d belongs to a tunnel device of the kernel, such as those of Docker's overlay networks and Swarm's ingress (4789); set tunnel_port (OVSNET_TUNNEL_PORT) to another, the same on every host", err, d.cfg.TunnelPort)
 	case strings.Contains(refused.Reason, "not supported)"), strings.Contains(refused.Reason, "No such device)"):
-		return fmt.Errorf("%w: the %s datapath has no %s here; load the kernel's module, or choose another ovs.tunnel.type", err, n.Datapath, t.Type)
+		load := ""
+		if n.datapath().KernelTunnels {
+			load = "load the kernel's module, or "
+		}
+		return fmt.Errorf("%w: the %s datapath has no %s here; %schoose another ovs.tunnel.type", err, n.Datapath, t.Type, load)
 	}
 	return err
 }

@@ -304,7 +304,7 @@ func (e endpoint) unguarded() bool { return e.opts.Unguarded && e.wantFlows }
 
 // view is the network as the pipeline sees it; unguarded says that one of its endpoints is.
 func (n network) view(unguarded bool) flows.Network {
-	v := flows.Network{Tag: n.tag(), ICC: n.opts.ICC, McastSnooping: n.opts.McastSnooping, Unguarded: unguarded, Gateway: n.hasGateway(), Tunnel: n.tunnelView()}
+	v := flows.Network{Tag: n.tag(), ICC: n.opts.ICC, McastSnooping: n.opts.McastSnooping, Unguarded: unguarded, Gateway: n.hasGateway(), Tunnel: n.tunnelView(), ForwardND: !n.datapath().WritesND}
 	if v.Gateway {
 		v.GatewayMAC = n.gatewayMAC()
 		for _, g := range n.gateways() {

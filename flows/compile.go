@@ -32,6 +32,9 @@ type Network struct {
 	McastSnooping bool
 	// Unguarded says that a port without port security exists: unknown MACs may live behind it.
 	Unguarded bool
+	// ForwardND says that the switch can't answer neighbour solicitations (RFC 4861): the kernel's datapath has no key for
+	// an advertisement's flags and the types of its options. Each goes to who has the address, and to nobody else.
+	ForwardND bool
 	// Tunnel makes the network an overlay: it goes on behind peers, other hosts with the same network. Nil for a network
 	// of this host alone.
 	Tunnel *Tunnel

@@ -125,11 +125,13 @@ func CompileNeighbour(nb Neighbour) (Compiled, error) {
 	// A peer that asks for a neighbour asks the one that has it too.
 	container := regs(reg(RegNetwork, uint64(nb.Network.Tag)), reg(RegSource, uint64(KindContainer)))
 	for _, a := range nb.Addrs {
-		probe, denial := defend(a, nb.MAC, naOverride)
+		probe, denial := nb.Network.defend(a, nb.MAC, naOverride)
 		add(rowDefendNeighbour, with(probe, container), denial...)
-		add(rowAnswerNeighbour, with(asks(a), container), answer(a, nb.MAC, naSolicited|naOverride)...)
+		if nb.Network.answers(a) {
+			add(rowAnswerNeighbour, with(asks(a), container), answer(a, nb.MAC, naSolicited|naOverride)...)
+		}
 		if a.Is6() {
-			add(rowProbeNeighbour, with(asks(a), container, withoutSource()), append(to[:len(to):len(to)], Goto{TableSpread})...)
+			add(rowProbeNeighbour, nb.Network.unanswered(a, container), append(to[:len(to):len(to)], Goto{TableSpread})...)
 		}
 	}
 	return c, nil

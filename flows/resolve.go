@@ -30,6 +30,17 @@ func solicits() []FieldMatch {
 // withoutSource matches what has no source link-layer option, so that there is nothing to turn into an answer.
 func withoutSource() FieldMatch { return MAC(FieldNDSLL, make(net.HardwareAddr, 6)) }
 
+// answers says whether the switch itself answers a request for a on the network.
+func (n Network) answers(a netip.Addr) bool { return a.Is4() || !n.ForwardND }
+
+// unanswered matches the solicitations for a that go to who has it: those from which no answer can be made.
+func (n Network) unanswered(a netip.Addr, more ...FieldMatch) Match {
+	if n.ForwardND {
+		return with(asks(a), more...)
+	}
+	return with(append(asks(a), withoutSource()), more...)
+}
+
 // answer turns a request for a into its answer and sends it back.
 func answer(a netip.Addr, mac net.HardwareAddr, flags uint64) []Action {
 	if a.Is4() {
@@ -63,29 +74,35 @@ func compileReply(add emit) {
 
 // defend matches a probe and answers it: a probe for duplicates of an address in use (RFC 5227, RFC 4862 section 5.4.3), so that it does not reach
 // the owner: one that is itself still probing would give the address up.
-func defend(a netip.Addr, mac net.HardwareAddr, flags uint64) (Match, []Action) {
+func (n Network) defend(a netip.Addr, mac net.HardwareAddr, flags uint64) (Match, []Action) {
 	if a.Is4() {
 		return with(asks(a), Addr(FieldARPSPA, netip.IPv4Unspecified())), answer(a, mac, 0)
 	}
 	// The answer has no option to put the MAC into, and needs none: it says that the address is taken. It is for all
-	// nodes, because the prober has no address (RFC 4861, section 7.2.4), but goes to the prober alone.
-	return with(asks(a), withoutSource(), Addr(FieldIPv6Src, netip.IPv6Unspecified())), []Action{
+	// nodes, because the prober has no address (RFC 4861, section 7.2.4), but goes to the prober alone. Its flags matter
+	// to nobody (RFC 4862, section 5.4.4), so it can do without.
+	denial := []Action{
 		Copy{Src: FieldEthSrc, Dst: FieldEthDst, Bits: 48}, SetField{MAC(FieldEthSrc, mac)},
 		SetField{Addr(FieldIPv6Src, a)}, SetField{Addr(FieldIPv6Dst, netip.IPv6LinkLocalAllNodes())},
-		SetField{U(FieldNDReserved, flags)}, SetField{U(FieldICMPv6Type, icmp6NeighbourAdv)},
-		Output{PortInPort},
 	}
+	if n.answers(a) {
+		denial = append(denial, SetField{U(FieldNDReserved, flags)})
+	}
+	return with(asks(a), withoutSource(), Addr(FieldIPv6Src, netip.IPv6Unspecified())),
+		append(denial, SetField{U(FieldICMPv6Type, icmp6NeighbourAdv)}, Output{PortInPort})
 }
 
 // resolveGateway answers for one address of the gateway.
 func resolveGateway(add emit, n Network, a netip.Addr) {
 	net := regs(reg(RegNetwork, uint64(n.Tag)))
 	add(rowResolveOwn, with(asks(a), U(FieldInPort, uint64(PortLocal))), Goto{TablePolicy})
-	probe, denial := defend(a, n.GatewayMAC, naRouter|naOverride)
+	probe, denial := n.defend(a, n.GatewayMAC, naRouter|naOverride)
 	add(rowDefend, with(probe, net), denial...)
-	add(rowAnswerGateway, with(asks(a), net), answer(a, n.GatewayMAC, naRouter|naSolicited|naOverride)...)
+	if n.answers(a) {
+		add(rowAnswerGateway, with(asks(a), net), answer(a, n.GatewayMAC, naRouter|naSolicited|naOverride)...)
+	}
 	if a.Is6() {
-		add(rowProbeGateway, with(asks(a), net, withoutSource()), toGateway(), setOutput(PortLocal), Goto{TableAdmit})
+		add(rowProbeGateway, n.unanswered(a, net), toGateway(), setOutput(PortLocal), Goto{TableAdmit})
 	}
 }
 
@@ -103,11 +120,13 @@ func (p Port) resolve(add emit, in FieldMatch) {
 		if p.Marked() {
 			add(rowResolveMarked, with(asks(a), regs(reg(RegNetwork, uint64(p.Network.Tag)), reg(RegSource, uint64(KindTunnel)))), Goto{TablePolicy})
 		}
-		probe, denial := defend(a, p.MAC, naOverride)
+		probe, denial := p.Network.defend(a, p.MAC, naOverride)
 		add(rowDefend, with(probe, net), denial...)
-		add(rowAnswer, with(asks(a), net), answer(a, p.MAC, naSolicited|naOverride)...)
+		if p.Network.answers(a) {
+			add(rowAnswer, with(asks(a), net), answer(a, p.MAC, naSolicited|naOverride)...)
+		}
 		if a.Is6() {
-			add(rowProbe, with(asks(a), net, withoutSource()), p.toPort(), setOutput(uint32(p.Number)), Goto{TableAdmit})
+			add(rowProbe, p.Network.unanswered(a, net), p.toPort(), setOutput(uint32(p.Number)), Goto{TableAdmit})
 		}
 	}
 }

@@ -70,12 +70,12 @@ var (
 	rowDefend          = Row{59, TableResolve, 125, "defend", "", "a probe for duplicates of an address in use is answered here; the owner does not see it"}
 	rowResolveMarked   = Row{48, TableResolve, 126, "resolve-marked", "", "who asks from another host for a port that marks its frames is answered by the port"}
 	rowAnswerGateway   = Row{51, TableResolve, 120, "answer-gateway", "", "ARP and ND for the gateway, answered here"}
-	rowProbeGateway    = Row{52, TableResolve, 121, "probe-gateway", "", "a solicitation without source option goes to the gateway alone"}
+	rowProbeGateway    = Row{52, TableResolve, 121, "probe-gateway", "", "a solicitation without source option, or any that the datapath can't answer, goes to the gateway alone"}
 	rowResolvePrivate  = Row{53, TableResolve, 110, "resolve-private", "", "isolated ports, and all with inter-container off, are told of the gateway alone"}
 	rowAnswer          = Row{54, TableResolve, 100, "answer", "", "ARP and ND for an endpoint of this host, answered here"}
-	rowProbe           = Row{55, TableResolve, 101, "probe", "", "a solicitation without source option goes to the endpoint alone"}
+	rowProbe           = Row{55, TableResolve, 101, "probe", "", "a solicitation without source option, or any that the datapath can't answer, goes to the endpoint alone"}
 	rowDefendNeighbour = Row{45, TableResolve, 92, "defend-neighbour", "", "a probe for duplicates of an address of ovs.tunnel.static, answered here"}
-	rowProbeNeighbour  = Row{46, TableResolve, 91, "probe-neighbour", "", "a solicitation without source option goes to the peer of ovs.tunnel.static alone"}
+	rowProbeNeighbour  = Row{46, TableResolve, 91, "probe-neighbour", "", "a solicitation without source option, or any that the datapath can't answer, goes to the peer of ovs.tunnel.static alone"}
 	rowAnswerNeighbour = Row{47, TableResolve, 90, "answer-neighbour", "", "ARP and ND for an address of ovs.tunnel.static, answered here"}
 	rowResolveMiss     = Row{56, TableResolve, 0, "resolve-miss", "", "nothing to answer"}
 
