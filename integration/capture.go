@@ -68,7 +68,7 @@ func (c *Capture) Frames(tb testing.TB) [][]byte {
 func (c *Capture) mark(tb testing.TB) [][]byte {
 	tb.Helper()
 	c.marks++
-	mac, err := net.ParseMAC(c.host.Run(tb, "cat /sys/class/net/"+phyBridge+"/address"))
+	mac, err := net.ParseMAC(c.host.Run(tb, "cat /sys/class/net/"+underlay(tb)+"/address"))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func (c *Capture) mark(tb testing.TB) [][]byte {
 		tb.Fatal(err)
 	}
 	end := hex.EncodeToString(buf.Bytes())
-	c.host.Run(tb, Probe(tb)+" send "+phyBridge, end)
+	c.host.Run(tb, Probe(tb)+" send "+underlay(tb), end)
 	var text []byte
 	err = ovstest.Poll(10*time.Second, func() error {
 		all, failed := os.ReadFile(c.file)

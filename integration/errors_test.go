@@ -37,7 +37,7 @@ func refuses(tb testing.TB, h *integration.Host, line string, words ...string) {
 func TestErrorsAreReadable(t *testing.T) {
 	t.Parallel()
 	h := short.host(t)
-	h.Run(t, "ovs-vsctl add-br stranger -- set Bridge stranger datapath_type=netdev")
+	h.Run(t, "ovs-vsctl add-br stranger -- set Bridge stranger datapath_type="+integration.Datapath(t).Name)
 	h.Run(t, "ip link add foreign type veth peer name foreign-peer")
 	h.Docker(t, "network create --driver ovs --subnet 10.72.0.0/24 -o ovs.bridge.name=mine n1")
 	before := h.Snapshot(t)

@@ -26,7 +26,7 @@ func TestLabLeavesTheMachineAlone(t *testing.T) {
 		one, two := lab.Host(t, "one"), lab.Host(t, "two")
 		for _, h := range []*integration.Host{one, two} {
 			h.Container(t, "c1")
-			h.Run(t, "ovs-vsctl add-br br0 -- set Bridge br0 datapath_type=netdev")
+			h.Run(t, "ovs-vsctl add-br br0 -- set Bridge br0 datapath_type="+integration.Datapath(t).Name)
 			if got := h.Exec(t, "c1", "hostname"); got != "c1" {
 				t.Errorf("hostname: %q", got)
 			}

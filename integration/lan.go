@@ -7,10 +7,14 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
+
+	"github.com/ovsnet/ovsnet/config"
+	"github.com/ovsnet/ovsnet/driver"
 )
 
 // LAN is a link that hosts of a lab share: a bridge of the kernel's in a network namespace of its own, where neither the
@@ -23,11 +27,34 @@ type LAN struct {
 const (
 	lanName  = "lan"
 	intruder = "intruder" // an interface on the LAN that is no host's
-	// phyName is a host's end of its cable, phyBridge the switch's bridge that it is in and that has the host's
-	// addresses: with the userspace datapath tunnels end at such a bridge only (Open vSwitch, "Userspace Tunneling").
+	// phyName is a host's end of its cable. On the kernel's datapath it has the host's addresses; on the userspace one
+	// it is in phyBridge, a bridge of the switch, which has them: there tunnels end at such a bridge only (Open vSwitch,
+	// "Userspace Tunneling").
 	phyName   = "phy0"
 	phyBridge = "br-phy"
 )
+
+// best is the datapath that the machine has.
+var best = sync.OnceValues(func() (driver.Datapath, error) { return driver.ChooseDatapath(config.DatapathAuto) })
+
+// Datapath is the one that bridges have here which do not choose: the kernel's where the machine has it.
+func Datapath(tb testing.TB) driver.Datapath {
+	tb.Helper()
+	p, err := best()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return p
+}
+
+// underlay is the link that has a host's addresses on its LAN.
+func underlay(tb testing.TB) string {
+	tb.Helper()
+	if Datapath(tb).TunnelsAtBridge {
+		return phyBridge
+	}
+	return phyName
+}
 
 // LAN makes a link for hosts.
 func (l *Lab) LAN(tb testing.TB) *LAN {
@@ -45,8 +72,7 @@ func (l *Lab) LAN(tb testing.TB) *LAN {
 	return &LAN{host: h}
 }
 
-// Join gives hosts that have an Open vSwitch a cable each to the LAN, and an IPv4 and an IPv6 address on their br-phy,
-// numbered in the order of joining. Every host of the LAN knows the others by their names.
+// Join gives hosts that have an Open vSwitch a cable each to the LAN, and an IPv4 and an IPv6 address on it, numbered in the order of joining. Every host of the LAN knows the others by their names.
 func (n *LAN) Join(tb testing.TB, hosts ...*Host) {
 	tb.Helper()
 	for _, h := range hosts {
@@ -58,7 +84,9 @@ func (n *LAN) Join(tb testing.TB, hosts ...*Host) {
 			strings.Fields(fmt.Sprintf("ip link add %s type veth peer name %s netns %d", h.Name, phyName, h.pid))...), nil)
 		n.host.Run(tb, "ip link set "+h.Name+" master "+lanName+" up")
 		h.Run(tb, "ip link set "+phyName+" up")
-		h.Run(tb, fmt.Sprintf("ovs-vsctl --timeout=30 add-br %[1]s -- set Bridge %[1]s datapath_type=netdev -- add-port %[1]s %[2]s", phyBridge, phyName))
+		if Datapath(tb).TunnelsAtBridge {
+			h.Run(tb, fmt.Sprintf("ovs-vsctl --timeout=30 add-br %[1]s -- set Bridge %[1]s datapath_type=netdev -- add-port %[1]s %[2]s", phyBridge, phyName))
+		}
 		h.addressed(tb)
 	}
 	var names strings.Builder
@@ -70,15 +98,16 @@ func (n *LAN) Join(tb testing.TB, hosts ...*Host) {
 	}
 }
 
-// addressed gives br-phy the host's addresses; without ovs-vswitchd it is not there, and a new one has none.
+// addressed gives the host its addresses; without ovs-vswitchd there is no br-phy, and a new one has none.
 func (h *Host) addressed(tb testing.TB) {
 	tb.Helper()
 	if h.IPv4 == "" {
 		return
 	}
-	h.Run(tb, "ip addr replace "+h.IPv4+"/24 dev "+phyBridge)
-	h.Run(tb, "ip addr replace "+h.IPv6+"/64 dev "+phyBridge+" nodad")
-	h.Run(tb, "ip link set "+phyBridge+" up")
+	dev := underlay(tb)
+	h.Run(tb, "ip addr replace "+h.IPv4+"/24 dev "+dev)
+	h.Run(tb, "ip addr replace "+h.IPv6+"/64 dev "+dev+" nodad")
+	h.Run(tb, "ip link set "+dev+" up")
 }
 
 // Cable plugs a host's cable in or out.
@@ -94,7 +123,9 @@ func (n *LAN) SetMTU(tb testing.TB, mtu int) {
 	for _, h := range n.hosts {
 		n.host.Run(tb, fmt.Sprintf("ip link set %s mtu %d", h.Name, mtu))
 		h.Run(tb, fmt.Sprintf("ip link set %s mtu %d", phyName, mtu))
-		h.Run(tb, fmt.Sprintf("ovs-vsctl --timeout=30 set Interface %s mtu_request=%d", phyBridge, mtu))
+		if Datapath(tb).TunnelsAtBridge {
+			h.Run(tb, fmt.Sprintf("ovs-vsctl --timeout=30 set Interface %s mtu_request=%d", phyBridge, mtu))
+		}
 	}
 	n.host.Run(tb, fmt.Sprintf("ip link set %s mtu %d", lanName, mtu))
 }
@@ -110,7 +141,7 @@ func (n *LAN) Forge(tb testing.TB, to *Host, packets ...Tunnelled) {
 		}
 		return hw
 	}
-	src, dst := mac(n.host, intruder), mac(to, phyBridge)
+	src, dst := mac(n.host, intruder), mac(to, underlay(tb))
 	args := make([]string, 0, len(packets))
 	for _, p := range packets {
 		packet, err := p.encode(src, dst)

@@ -33,12 +33,12 @@ func plainEnd(tb testing.TB, h *integration.Host, i int, peer string) {
 		ip -n end addr add 10.7.0.%[1]d/24 dev eth0 && ip -n end addr add fd07::%[1]d/64 dev eth0 nodad
 		ip -n end link set eth0 mtu 1400
 		ip -n end link set lo up && ip -n end link set eth0 up
-		ovs-vsctl --timeout=30 add-br plain -- set Bridge plain datapath_type=netdev fail_mode=secure \
+		ovs-vsctl --timeout=30 add-br plain -- set Bridge plain datapath_type=%[5]s fail_mode=secure \
 			-- add-port plain endport -- set Interface endport ofport_request=1 \
 			-- add-port plain plainvx -- set Interface plainvx ofport_request=2 type=vxlan \
 			options:remote_ip=flow options:key=77 options:dst_port=%[2]d
 		ovs-ofctl add-flow plain 'in_port=1 actions=%[4]s,output:2'
-		ovs-ofctl add-flow plain 'in_port=2,%[3]s actions=output:1'`, i, plainPort, match, set))
+		ovs-ofctl add-flow plain 'in_port=2,%[3]s actions=output:1'`, i, plainPort, match, set, integration.Datapath(tb).Name))
 }
 
 const inEnd = "ip netns exec end "

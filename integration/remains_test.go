@@ -5,6 +5,8 @@ package integration_test
 import (
 	"strings"
 	"testing"
+
+	"github.com/ovsnet/ovsnet/integration"
 )
 
 func TestNothingRemains(t *testing.T) {
@@ -13,7 +15,7 @@ func TestNothingRemains(t *testing.T) {
 		t.Run(w.name, func(t *testing.T) {
 			h := w.host(t)
 			// A switch with things of somebody else's, which must stay as they are.
-			h.Run(t, "ovs-vsctl add-br theirs -- set Bridge theirs datapath_type=netdev")
+			h.Run(t, "ovs-vsctl add-br theirs -- set Bridge theirs datapath_type="+integration.Datapath(t).Name)
 			h.Run(t, "ovs-ofctl add-flow theirs priority=7,actions=drop")
 			empty := h.Snapshot(t)
 

@@ -123,7 +123,7 @@ func TestAFailureHalfwayLeavesNothing(t *testing.T) {
 
 	t.Run("the port's name is taken", func(t *testing.T) {
 		taken := "ovs" + endpointID1[:12]
-		h.Run(t, "ovs-vsctl add-br theirs -- set Bridge theirs datapath_type=netdev -- add-port theirs", taken, "--", "set", "Interface", taken, "type=internal")
+		h.Run(t, "ovs-vsctl add-br theirs -- set Bridge theirs datapath_type="+integration.Datapath(t).Name+" -- add-port theirs", taken, "--", "set", "Interface", taken, "type=internal")
 		state := h.Snapshot(t)
 		fails("CreateEndpoint", createEndpoint(endpointID1, "10.77.0.2/24"), taken)
 		unchanged(t, h, state)
