@@ -23,7 +23,7 @@ export PATH := $(PATH):/usr/local/go/bin
 
 .PHONY: help
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the program for this machine: build/ovsnet
@@ -88,6 +88,11 @@ engines: build/plugin/config.json ## End-to-end tests with other engines (root):
 kernel: build/plugin/config.json ## End-to-end tests on the kernel's datapath, emulated (root): KERNEL=regexp chooses
 	$(scripts)/packages.sh kernel
 	OVSNET_PLUGIN=build/plugin LIMIT=$(KERNELTIME) $(scripts)/kernel.sh test '$(KERNEL)'
+
+.PHONY: kernel-shell
+kernel-shell: build/plugin/config.json ## A shell on that kernel, with Open vSwitch up and the plugin installed (root)
+	@$(scripts)/packages.sh kernel
+	@LIMIT=$(KERNELTIME) $(scripts)/kernel.sh shell
 
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME (10s)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# kernel.sh test [REGEXP [FLAG...]] | run COMMAND...: does that on Debian's own
+# kernel.sh test [REGEXP [FLAG...]] | shell | run COMMAND...: does that on Debian's own
 # kernel, with Open vSwitch's datapath in it, in an emulated machine (qemu, no
 # KVM). The machine has this one's files as they are, below a layer in memory
 # that takes what it writes, and no network. It has "out", a folder that both
@@ -86,7 +86,7 @@ boot() {
 		-serial "file:$work/kernel.log" \
 		-device virtio-serial-pci -chardev stdio,id=stdio,signal=off -device virtconsole,chardev=stdio \
 		-virtfs "local,path=/,mount_tag=host,security_model=passthrough,readonly=on,multidevs=remap" \
-		-virtfs "local,path=$work/out,mount_tag=out,security_model=passthrough" &
+		-virtfs "local,path=$work/out,mount_tag=out,security_model=passthrough" <&0 &
 	wait $! || ended=$?
 }
 
@@ -115,9 +115,13 @@ test)
 	command=(sh -c 'cd integration && exec "$@"' sh
 		"$OVSNET_PROGRAMS/integration.test" -test.v -test.timeout=0 -test.run="${2:-.}" "${@:3}")
 	;;
+shell)
+	read -r -a size < <(stty size 2>/dev/null || echo 24 80)
+	command=("$PWD/integration/scripts/kernel-shell.sh" "${size[@]}")
+	;;
 run) shift && command=("$@") ;;
 *)
-	echo "usage: $0 test [REGEXP [FLAG...]] | run COMMAND..." >&2
+	echo "usage: $0 test [REGEXP [FLAG...]] | shell | run COMMAND..." >&2
 	exit 2
 	;;
 esac
