@@ -8,6 +8,7 @@ scripts  := integration/scripts
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 FUZZTIME ?= 10s
 E2ETIME  ?= 20m
+SOAK     ?= 20000
 E2E      ?= .
 E2ECOUNT ?= 3
 FAULTS   ?= ^(TestFaults|TestWalk)$$
@@ -97,6 +98,10 @@ kernel-shell: build/plugin/config.json ## A shell on that kernel, with Open vSwi
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME (10s)
 	$(scripts)/fuzz.sh $(FUZZTIME)
+
+.PHONY: soak
+soak: ## SOAK (20000) containers come and go through the socket (root): nothing may grow
+	OVSNET_REQUIRE=all OVSNET_SOAK=$(SOAK) go test -count=1 -v -timeout=120m -run='^TestSoak$$' ./integration/
 
 .PHONY: bench
 bench: ## Benchmarks (root for those that attach)
