@@ -56,7 +56,7 @@ func TestSoak(t *testing.T) {
 		{"links", first.links, last.links, 0},
 		{"rules", first.rules, last.rules, 0},
 		{"files of the journal", first.journal, last.journal, 0},
-		{"heap in KiB", int(first.heap >> 10), int(last.heap >> 10), int(first.heap>>10)/10 + 2048}, //nolint:gosec // small
+		{"heap in KiB", int(first.heap >> 10), int(last.heap >> 10), int(first.heap>>10)/10 + 2048},
 		{"resident memory in KiB", first.resident, last.resident, first.resident/10 + 8192},
 	} {
 		if n.last > n.first+n.spread {
