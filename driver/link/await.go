@@ -5,6 +5,7 @@ package link
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -83,19 +84,21 @@ func nameIn(m []byte) string {
 	return string(name)
 }
 
-// attrIn finds an attribute in an RTM_NEWLINK message; nil if it has none such.
+// attrType leaves out the flags that share an attribute's type field (NLA_TYPE_MASK).
+const attrType = 0x3fff
+
+// attrIn finds an attribute in an RTM_NEWLINK message; nil if it has none such. The library's parser panics at a last
+// attribute that is not padded.
 func attrIn(m []byte, kind uint16) []byte {
-	if len(m) < unix.SizeofIfInfomsg {
-		return nil
-	}
-	attrs, err := nl.ParseRouteAttr(m[unix.SizeofIfInfomsg:])
-	if err != nil {
-		return nil
-	}
-	for _, a := range attrs {
-		if a.Attr.Type == kind {
-			return a.Value
+	for b := m[min(unix.SizeofIfInfomsg, len(m)):]; len(b) >= unix.SizeofRtAttr; {
+		size := int(binary.NativeEndian.Uint16(b))
+		if size < unix.SizeofRtAttr || size > len(b) {
+			return nil
 		}
+		if binary.NativeEndian.Uint16(b[2:])&attrType == kind {
+			return b[unix.SizeofRtAttr:size]
+		}
+		b = b[min((size+3)&^3, len(b)):]
 	}
 	return nil
 }
