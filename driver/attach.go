@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -187,12 +188,18 @@ func (d *Driver) keep(e endpoint, attached bool) {
 	}
 }
 
+// linkTime bounds the removal of a link.
+const linkTime = time.Second
+
 // release removes all that is left of an endpoint and forgets it, whatever fails: the audit finds the rest.
 func (d *Driver) release(ctx context.Context, n network, e endpoint) error {
 	var err error
 	if e.wantFlows || e.attached || e.clinging {
 		err = d.detach(ctx, n, e)
 	}
+	// The kernel answers even when Open vSwitch has taken all the time: without its link nothing brings an endpoint back.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), linkTime)
+	defer cancel()
 	err = errors.Join(err, d.links.DeleteVeth(ctx, e.Link, alias(d.cfg.Owner, n.ID, e.ID)), d.journal.removeEndpoint(e.ID))
 	d.mu.Lock()
 	d.world.dropEndpoint(e.ID)

@@ -170,11 +170,15 @@ func (d *Driver) reachable(ctx context.Context) error {
 	return d.ovs.Wait(ctx)
 }
 
+// undoAtEnd is how long undoing may go on when the process ends; what it leaves is for the next start.
+const undoAtEnd = 2 * time.Second
+
 // undo runs the cleaning up of a verb that failed, which must go on when the verb's own time is over. Its errors are
 // logged alone: the audit finishes what it leaves.
 func (d *Driver) undo(ctx context.Context, what string, f func(ctx context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.cfg.VerbTimeout*2/5)
 	defer cancel()
+	defer api.AtEnd(ctx, func() { time.AfterFunc(undoAtEnd, cancel) })()
 	if err := d.left(f(ctx)); err != nil {
 		d.log.Warn("undo left to the audit", "what", what, "err", err)
 	}

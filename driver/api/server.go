@@ -110,7 +110,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer cancel()
 	hs := &http.Server{
 		Handler:           http.HandlerFunc(s.handle),
-		BaseContext:       func(net.Listener) context.Context { return calls },
+		BaseContext:       func(net.Listener) context.Context { return context.WithValue(calls, endingKey{}, calls) },
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
@@ -131,6 +131,19 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		err = errors.Join(err, end)
 	}
 	return err
+}
+
+// endingKey is under what a call's context carries that of all calls.
+type endingKey struct{}
+
+// AtEnd has f called when the server that makes the call of ctx cancels its calls because it ends: what goes on without the
+// call's own context, such as undoing, has ServerOptions.Grace from then. Stop ends that.
+func AtEnd(ctx context.Context, f func()) (stop func() bool) {
+	calls, ok := ctx.Value(endingKey{}).(context.Context)
+	if !ok {
+		return func() bool { return true }
+	}
+	return context.AfterFunc(calls, f) //nolint:contextcheck // the end of all calls is what it is about
 }
 
 // count keeps the number of connections.
