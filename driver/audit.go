@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -175,9 +176,10 @@ func (l *loop) compareRows(ctx context.Context, w world, snap ovsdb.Snapshot) er
 		}
 	}
 	var errs []error
+	defer l.remember(rows)
 	for i, r := range d.ovs.Commit(ctx, rows) {
 		n, tunnel := tunnels[i]
-		if key, ensured := verbs[i]; ensured && r.Wrote && r.Err == nil && d.locks.free(key) {
+		if key, ensured := verbs[i]; ensured && r.Wrote && r.Err == nil && d.locks.free(key) && !l.moved(rows[i]) {
 			l.repairedRow(rows[i])
 		}
 		switch {
@@ -210,6 +212,34 @@ func (l *loop) compareBridge(ctx context.Context, n network) error {
 		l.log.Info("gateway repaired", "bridge", n.Bridge)
 	}
 	return err
+}
+
+// moved says that a row is another one than the last audit wanted: it follows the underlay, and has not drifted.
+func (l *loop) moved(c ovsdb.Change) bool {
+	name, follows := following(c)
+	last, known := l.asked[name]
+	return follows && known && !reflect.DeepEqual(last, c)
+}
+
+// remember keeps those rows that an audit wanted and that follow the underlay.
+func (l *loop) remember(rows []ovsdb.Change) {
+	l.asked = map[string]ovsdb.Change{}
+	for _, c := range rows {
+		if name, follows := following(c); follows {
+			l.asked[name] = c
+		}
+	}
+}
+
+// following is the name of a row that can follow the underlay: a bridge's, by its MTU, or a tunnel's.
+func following(c ovsdb.Change) (name string, follows bool) {
+	switch c := c.(type) {
+	case ovsdb.EnsureBridge:
+		return c.Name, true
+	case ovsdb.EnsurePort:
+		return c.Name, c.Type != ""
+	}
+	return "", false
 }
 
 // repairedRow counts rows that were not as they should be, and that no verb is making.

@@ -37,9 +37,10 @@ type loop struct {
 
 	auditStats
 
-	// What follows is runCommits' own: the pause before an audit that could not finish is tried again, and since when links
-	// that nobody claims have been seen.
+	// What follows is runCommits' own: the pause before an audit that could not finish is tried again, those rows
+	// that the last one wanted and that follow the underlay, by name, and since when links that nobody claims have been seen.
 	patience time.Duration
+	asked    map[string]ovsdb.Change
 	halfMade map[int]time.Time // by index
 }
 

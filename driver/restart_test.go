@@ -3,13 +3,14 @@
 package driver
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -51,16 +52,17 @@ func crowd(t *testing.T, d *Driver, size int) {
 	}
 }
 
-// passed waits until an audit has found nothing more to do.
-func passed(ctx context.Context, d *Driver) error {
+// passed has an audit done and waits until it has found nothing more to do.
+func passed(d *Driver) error {
+	begun := time.Now()
+	d.loop.want()
 	return ovstest.Poll(patience, func() error {
 		d.loop.mu.Lock()
-		last, err := d.loop.last, d.loop.err
-		d.loop.mu.Unlock()
-		if last.IsZero() && err == nil {
-			err = fmt.Errorf("no audit yet: %w", ctx.Err())
+		defer d.loop.mu.Unlock()
+		if d.loop.err == nil && d.loop.last.Before(begun) {
+			return errors.New("no audit yet")
 		}
-		return err
+		return d.loop.err
 	})
 }
 
@@ -98,7 +100,7 @@ func TestRestart(t *testing.T) {
 		t.Fatalf("%d flows, none of which counted anything", len(before))
 	}
 	again := open(t, sw, state, config.DefaultOwner)
-	if err := passed(t.Context(), again.Driver); err != nil {
+	if err := passed(again.Driver); err != nil {
 		t.Fatal(err)
 	}
 	again.loop.mu.Lock()

@@ -129,6 +129,9 @@ func TestMTUFollowsUnderlay(t *testing.T) {
 	if got := len(cookies(t, sw, n.Bridge, "peer")); got != 1 {
 		t.Errorf("%d peers, want the one that is not this host", got)
 	}
+	if err := passed(d); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct{ under, want int }{{9000, 8950}, {1300, 1250}} {
 		inNS(t, ns, "ip", "link", "set", "under0", "mtu", fmt.Sprint(c.under))
 		d.loop.want()
@@ -160,6 +163,11 @@ func TestMTUFollowsUnderlay(t *testing.T) {
 	if now, _ := d.network(own.ID); now.MTU != 1400 {
 		t.Errorf("the MTU that was asked for became %d", now.MTU)
 	}
+	d.loop.mu.Lock()
+	if r := d.loop.repairs; r[driftBridge]+r[driftPort] > 0 {
+		t.Errorf("what follows the underlay was counted as drift: %v", r)
+	}
+	d.loop.mu.Unlock()
 	// Docker repeats its request.
 	create(t, d, n.ID, "ovs.tunnel.vni=5")
 	create(t, d, own.ID, "ovs.tunnel.vni=6", "ovs.bridge.mtu=1400")
