@@ -84,9 +84,6 @@ func (n *LAN) Join(tb testing.TB, hosts ...*Host) {
 			strings.Fields(fmt.Sprintf("ip link add %s type veth peer name %s netns %d", h.Name, phyName, h.pid))...), nil)
 		n.host.Run(tb, "ip link set "+h.Name+" master "+lanName+" up")
 		h.Run(tb, "ip link set "+phyName+" up")
-		if Datapath(tb).TunnelsAtBridge {
-			h.Run(tb, fmt.Sprintf("ovs-vsctl --timeout=30 add-br %[1]s -- set Bridge %[1]s datapath_type=netdev -- add-port %[1]s %[2]s", phyBridge, phyName))
-		}
 		h.addressed(tb)
 	}
 	var names strings.Builder
@@ -98,11 +95,15 @@ func (n *LAN) Join(tb testing.TB, hosts ...*Host) {
 	}
 }
 
-// addressed gives the host its addresses; without ovs-vswitchd there is no br-phy, and a new one has none.
+// addressed gives the host its addresses; without ovs-vswitchd there is no br-phy, a new one has none, and with its database
+// it is lost.
 func (h *Host) addressed(tb testing.TB) {
 	tb.Helper()
 	if h.IPv4 == "" {
 		return
+	}
+	if Datapath(tb).TunnelsAtBridge {
+		h.Run(tb, fmt.Sprintf("ovs-vsctl --timeout=30 --may-exist add-br %[1]s -- set Bridge %[1]s datapath_type=netdev -- --may-exist add-port %[1]s %[2]s", phyBridge, phyName))
 	}
 	dev := underlay(tb)
 	h.Run(tb, "ip addr replace "+h.IPv4+"/24 dev "+dev)
