@@ -288,7 +288,8 @@ func detachAll(tb testing.TB, e engine, from, to int) {
 // residentKiB is VmRSS of the driver.
 func residentKiB(tb testing.TB, h *integration.Host) int {
 	tb.Helper()
-	pid := strings.TrimSpace(h.Run(tb, "pidof ovsnet"))
+	pids := strings.Fields(h.Run(tb, "pidof ovsnet"))
+	pid := pids[len(pids)-1] // newest first: a fork of it has its name until it becomes another program
 	text := h.Run(tb, "grep VmRSS: /proc/"+pid+"/status")
 	var kib int
 	if _, err := fmt.Sscanf(strings.TrimPrefix(text, "VmRSS:"), "%d", &kib); err != nil {
