@@ -20,6 +20,9 @@ import (
 // ErrRunning says that another process serves the socket.
 var ErrRunning = errors.New("is in use")
 
+// ownFolder is the name of the folder that nobody but ovsnet puts sockets into.
+const ownFolder = "ovsnet"
+
 // Listen makes the unix socket path, mode 0660, of the given group (a name or a
 // number; empty leaves the process's own), and returns its listener, whose
 // Close removes the socket. Missing folders are made. A socket left by a
@@ -42,7 +45,8 @@ func listen(path, group string) (net.Listener, error) {
 		opts = append(opts, sockets.WithChown(-1, gid))
 	}
 	_, err := os.Stat(filepath.Dir(path)) //nolint:gosec // the operator chose the path
-	ownDir := errors.Is(err, fs.ErrNotExist)
+	// Of several installations that share ovsnet's own folder, whichever leaves last takes it away.
+	ownDir := errors.Is(err, fs.ErrNotExist) || filepath.Base(filepath.Dir(path)) == ownFolder
 	if err = os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // the engine's own mode for it
 		return nil, err
 	}
@@ -112,7 +116,7 @@ type listener struct {
 	path string
 	made fs.FileInfo
 	lock *fileLock
-	// ownDir says that the folder was not there before us.
+	// ownDir says that the folder was not there before us, or is ovsnet's own.
 	ownDir bool
 	once   sync.Once
 	err    error

@@ -259,3 +259,28 @@ func TestListenRace(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestLastOneTakesTheFolder: two installations share ovsnet's own folder; it goes with the last, whoever made it.
+func TestLastOneTakesTheFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "ovsnet")
+	one, err := Listen(filepath.Join(dir, "ovsnet.sock"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := Listen(filepath.Join(dir, "other.sock"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = one.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err = os.Stat(filepath.Join(dir, "other.sock")); err != nil {
+		t.Error(err)
+	}
+	if err = two.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err = os.Stat(dir); err == nil {
+		t.Error("the folder is left")
+	}
+}
