@@ -14,7 +14,9 @@ import (
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 
+	"github.com/ovsnet/ovsnet/driver"
 	"github.com/ovsnet/ovsnet/flows"
+	"github.com/ovsnet/ovsnet/integration"
 )
 
 // cast is who takes part in an attack: attacker, victim, a bystander (third), gateway, and addresses of the network
@@ -84,6 +86,21 @@ var (
 	theGatewaysIPv6     = &answer{"the gateway's MAC", func(c cast) (netip.Addr, net.HardwareAddr) { return c.g.ip6, c.g.mac }}
 )
 
+// on is the attack on a datapath: where the switch can't write advertisements, who would be answered for hears what is
+// asked (docs/datapath.md).
+func (a attack) on(p driver.Datapath) attack {
+	if p.WritesND || !strings.HasPrefix(a.name, "solicitation") || a.answer == nil {
+		return a
+	}
+	switch a.row {
+	case "answer":
+		a.row, a.to, a.answer = "probe", theVictim, nil
+	case "answer-gateway":
+		a.row, a.to, a.answer = "probe-gateway", theGateway, nil
+	}
+	return a
+}
+
 // scenes are the attacks by what they are about.
 var scenes = []struct {
 	name    string
@@ -111,6 +128,7 @@ func TestAttacks(t *testing.T) {
 	for _, scene := range scenes {
 		t.Run(scene.name, func(t *testing.T) {
 			for _, a := range scene.attacks {
+				a = a.on(integration.Datapath(t))
 				number++
 				t.Run(a.name, func(t *testing.T) {
 					before = a.launch(t, s, c, number, before)

@@ -32,6 +32,7 @@ type duo struct {
 // TestKernel is the short form of "make kernel": what people need first, with as few processes as it can be done, of
 // which each costs ten to twenty times as much in the emulated machine. It holds on either datapath.
 func TestKernel(t *testing.T) {
+	t.Parallel()
 	d := newDuo(t)
 	t.Run("main job", d.mainJob)
 	t.Run("isolation", d.isolation)

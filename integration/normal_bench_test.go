@@ -73,6 +73,12 @@ func (p *pair) run(tb testing.TB, guarded bool) {
 // throughput is that of one TCP connection for two seconds, in bits a second.
 func (p *pair) throughput(tb testing.TB) float64 {
 	tb.Helper()
+	return receivedRate(tb, p.in(tb, "from", "iperf3 --json --time 2 --omit 1 --client "+p.to))
+}
+
+// receivedRate is what iperf3 says of the bits a second that came.
+func receivedRate(tb testing.TB, text string) float64 {
+	tb.Helper()
 	var report struct {
 		End struct {
 			Received struct {
@@ -80,7 +86,6 @@ func (p *pair) throughput(tb testing.TB) float64 {
 			} `json:"sum_received"`
 		}
 	}
-	text := p.in(tb, "from", "iperf3 --json --time 2 --omit 1 --client "+p.to)
 	if err := json.Unmarshal([]byte(text), &report); err != nil || report.End.Received.BitsPerSecond == 0 {
 		tb.Fatalf("iperf3: %v: %s", err, text)
 	}

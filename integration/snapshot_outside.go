@@ -37,9 +37,13 @@ func (h *Host) tables(tb testing.TB) State {
 	return s
 }
 
-// forwarding is what the host's sysctls say of forwarding, by link.
+// forwarding is what the host's sysctls say of forwarding, by link. Which there are depends on the kernel.
 func (h *Host) forwarding(tb testing.TB) State {
 	tb.Helper()
 	return lines("sysctl", h.Run(tb, "sh -c",
-		"cd /proc/sys/net && grep -Hs . ipv4/conf/*/forwarding ipv4/conf/*/route_localnet ipv6/conf/*/forwarding ipv6/conf/*/force_forwarding ipv6/conf/*/accept_ra"))
+		`cd /proc/sys/net; set --
+		for f in ipv4/conf/*/forwarding ipv4/conf/*/route_localnet ipv6/conf/*/forwarding ipv6/conf/*/force_forwarding ipv6/conf/*/accept_ra; do
+			[ ! -e $f ] || set -- "$@" $f
+		done
+		grep -Hs . "$@"`))
 }

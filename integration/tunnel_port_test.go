@@ -12,6 +12,7 @@ import (
 // TestTunnelPortIsTaken: somebody else's VXLAN device on the tunnels' UDP port, as Docker's overlay networks have on 4789.
 // The kernel gives a port to one; the userspace datapath has none of the kernel's.
 func TestTunnelPortIsTaken(t *testing.T) {
+	t.Parallel()
 	h := integration.NewLab(t).HostWith(t, "h1", integration.HostOptions{NoDocker: true})
 	h.StartServe(t)
 	network := integration.Map{
