@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# kernel.sh test [REGEXP [FLAG...]] | shell | run COMMAND...: does that on Debian's own
-# kernel, with Open vSwitch's datapath in it, in an emulated machine (qemu, no
-# KVM). The machine has this one's files as they are, below a layer in memory
-# that takes what it writes, and no network. It has "out", a folder that both
-# see, and ends with the command, after LIMIT (20m), or with this script.
+# kernel.sh test [REGEXP [FLAG...]] | shell | run COMMAND...: does that on
+# Debian's own kernel, with Open vSwitch's datapath in it, in an emulated
+# machine (qemu, no KVM unless ACCEL=kvm). The machine has this one's files as
+# they are, below a layer in memory that takes what it writes, and no network.
+# It ends with the command, after LIMIT (20m), or with this script.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -18,18 +18,24 @@ memory=${MEMORY:-4G}
 # What the machine needs before it sees this one's files; the rest loads itself.
 early='virtio_pci virtio_console 9pnet_virtio 9p overlay'
 
+# depends is the name of the package that has the kernel.
+depends() {
+	apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p'
+}
+
 # fetch has the kernel of Debian's package unpacked in $kernel, which is named
 # after it. Without package sources it takes the one that is there.
 fetch() {
-	package=$(apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p')
+	package=$(depends) || true
+	[ -n "$package" ] || package=$(apt-get update -q >&2 && depends) || true
 	if [ -z "$package" ]; then
 		package=$(cd "$cache" 2>/dev/null && printf '%s\n' linux-image-*-amd64 | sort -V | tail -n 1)
 	fi
 	kernel=$cache/$package
 	version=${package#linux-image-}
 	mkdir -p "$cache"
-	exec 9>"$cache/lock"
-	flock 9
+	exec {lock}>"$cache/lock"
+	flock "$lock"
 	if [ ! -e "$kernel" ]; then
 		echo "fetching $package into $cache"
 		rm -rf "$cache/new"
@@ -40,7 +46,7 @@ fetch() {
 		rm "$cache"/new/*.deb
 		mv "$cache/new" "$kernel"
 	fi
-	exec 9>&-
+	exec {lock}>&-
 }
 
 # initramfs packs the first file system: busybox, modules in the order of their
@@ -80,7 +86,7 @@ boot() {
 	append="$append kernel_init=$PWD/integration/scripts/kernel-init.sh kernel_out=$work/out kernel_modules=$kernel/lib/modules"
 	timeout --foreground --kill-after=10 "$limit" \
 		setpriv --pdeathsig KILL qemu-system-x86_64 \
-		-accel tcg,thread=multi,tb-size=1024 -cpu max -smp 2 -m "$memory" \
+		-accel "${ACCEL:-tcg,thread=multi,tb-size=1024}" -cpu max -smp 2 -m "$memory" \
 		-nodefaults -no-user-config -display none -no-reboot \
 		-kernel "$kernel/boot/vmlinuz-$version" -initrd "$work/initramfs.cpio" -append "$append" \
 		-serial "file:$work/kernel.log" \
@@ -99,21 +105,25 @@ finish() {
 	rm -rf "$work"
 }
 
-# programs compiles what the tests would, which takes too long in there.
+# programs compiles what the tests would, which takes too long in there, and
+# not where tests out here do, who may run at the same time.
 programs() {
 	export OVSNET_PROGRAMS=$PWD/build/e2e OVSNET_SLOWNESS=6 OVSNET_REQUIRE=all
-	mkdir -p "$OVSNET_PROGRAMS"
+	mkdir -p build/kernel
 	for package in cmd/ovsnet integration/probe; do
-		CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$OVSNET_PROGRAMS/" "./$package"
+		CGO_ENABLED=0 go build -trimpath -buildvcs=false -o build/kernel/ "./$package"
 	done
-	go test -c -o "$OVSNET_PROGRAMS/integration.test" ./integration
+	go test -c -o build/kernel/integration.test ./integration
 }
 
 case ${1:-} in
 test)
 	programs
-	command=(sh -c 'cd integration && exec "$@"' sh
-		"$OVSNET_PROGRAMS/integration.test" -test.v -test.timeout=0 -test.run="${2:-.}" "${@:3}")
+	# Engines give their parts seconds to start, which is too little when those come over 9p for the first time.
+	# shellcheck disable=SC2016 # for the inner shell
+	command=(sh -c 'cat /usr/bin/docker* /usr/sbin/dockerd /usr/bin/containerd* /usr/sbin/runc /usr/bin/runc >/dev/null 2>&1
+		mkdir -p build/e2e && mount --bind build/kernel build/e2e && cd integration && exec "$@"' sh
+		"$OVSNET_PROGRAMS/integration.test" -test.v -test.parallel=1 -test.timeout=0 -test.run="${2:-.}" "${@:3}")
 	;;
 shell)
 	read -r -a size < <(stty size 2>/dev/null || echo 24 80)
@@ -126,6 +136,10 @@ run) shift && command=("$@") ;;
 	;;
 esac
 
+if [ "$(uname -m)" != x86_64 ]; then
+	echo "$0: the machine shares this one's programs, and is an x86-64; this one is not" >&2
+	exit 1
+fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/ovsnet-kernel.XXXXXX")
 trap finish EXIT
 trap 'exit 130' INT TERM HUP

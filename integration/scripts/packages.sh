@@ -64,6 +64,7 @@ kernel)
 	want iptables iptables-save
 	want procps ps
 	want ethtool ethtool
+	want iperf3 iperf3 # the benchmarks'
 	want qemu-system-x86 qemu-system-x86_64
 	want cpio cpio
 	want kmod modprobe
