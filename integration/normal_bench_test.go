@@ -20,6 +20,7 @@ type pair struct {
 	probe  string // the program
 	bridge string
 	to     string // the second endpoint's address
+	on     string // a command that runs others on a processor, or none
 }
 
 // Rounds are how often a measurement is taken with each pipeline, in turn. A round trip differs more from one round to
@@ -55,7 +56,7 @@ func newPair(b *testing.B) *pair {
 
 func (p *pair) in(tb testing.TB, namespace, line string) string {
 	tb.Helper()
-	return p.h.Run(tb, "ip netns exec "+namespace+" "+line)
+	return p.h.Run(tb, "ip netns exec "+namespace+" "+p.on+" "+line)
 }
 
 // run chooses the pipeline and empties the datapath.
@@ -79,17 +80,26 @@ func (p *pair) throughput(tb testing.TB) float64 {
 // receivedRate is what iperf3 says of the bits a second that came.
 func receivedRate(tb testing.TB, text string) float64 {
 	tb.Helper()
+	rate, _ := received(tb, text)
+	return rate
+}
+
+// received is what iperf3 says of what came: bits a second, and bytes.
+func received(tb testing.TB, text string) (rate, size float64) {
+	tb.Helper()
 	var report struct {
 		End struct {
 			Received struct {
 				BitsPerSecond float64 `json:"bits_per_second"`
+				Bytes         float64 `json:"bytes"`
 			} `json:"sum_received"`
 		}
 	}
-	if err := json.Unmarshal([]byte(text), &report); err != nil || report.End.Received.BitsPerSecond == 0 {
+	got := &report.End.Received
+	if err := json.Unmarshal([]byte(text), &report); err != nil || got.BitsPerSecond == 0 {
 		tb.Fatalf("iperf3: %v: %s", err, text)
 	}
-	return report.End.Received.BitsPerSecond
+	return got.BitsPerSecond, got.Bytes
 }
 
 // roundTrip is the median of many, in nanoseconds.
