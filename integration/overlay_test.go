@@ -171,6 +171,7 @@ func TestOverlay(t *testing.T) {
 	t.Run("isolated", f.isolated)
 	t.Run("jumbo frames", f.jumbo)
 	t.Run("IPv6 underlay", f.six)
+	t.Run("other kinds", f.kinds)
 	t.Run("nothing remains", f.remains)
 }
 
@@ -188,6 +189,17 @@ func (f *fabric) restarts(t *testing.T) {
 	f.allTalk(t, "b", 1, 2, 3)
 }
 
+// clear removes a host's containers and networks.
+func (f *fabric) clear(t *testing.T, h *integration.Host) {
+	t.Helper()
+	for _, c := range strings.Fields(h.Docker(t, "ps --all --quiet")) {
+		h.Docker(t, "rm --force", c)
+	}
+	for _, n := range strings.Fields(h.Docker(t, "network ls --quiet --filter driver=ovs")) {
+		h.Docker(t, "network rm", n)
+	}
+}
+
 // remains: without networks there is nothing of them, here and on the wire.
 func (f *fabric) remains(t *testing.T) {
 	var captures []*integration.Capture
@@ -195,12 +207,7 @@ func (f *fabric) remains(t *testing.T) {
 		captures = append(captures, f.lan.Capture(t, h))
 	}
 	for i, h := range f.hosts {
-		for _, c := range strings.Fields(h.Docker(t, "ps --all --quiet")) {
-			h.Docker(t, "rm --force", c)
-		}
-		for _, n := range strings.Fields(h.Docker(t, "network ls --quiet --filter driver=ovs")) {
-			h.Docker(t, "network rm", n)
-		}
+		f.clear(t, h)
 		soon(t, func() error { return same(f.empty[i], switchOf(t, h)) })
 	}
 	for _, c := range captures {
