@@ -85,6 +85,11 @@ engines: build/plugin/config.json ## End-to-end tests with other engines (root):
 	OVSNET_ENGINE=$$engine OVSNET_DOCKERD=--firewall-backend=nftables \
 		go test -count=1 -v -parallel=$(E2ECOUNT) -timeout=1h -run='^TestOutside(Recovers|Ports|Modes|Peers|MTU|Managed)$$|^TestOutsideBeside$$/(firewalld|br_netfilter)' ./integration/
 
+.PHONY: swarm
+swarm: export OVSNET_REQUIRE := all
+swarm: build/plugin/config.json ## A Swarm of three nodes in its long form (root): all is killed on all of them, again and again
+	OVSNET_PLUGIN=build/plugin go test -count=1 -v -timeout=1h -run='^TestSwarm$$' ./integration/ -long
+
 .PHONY: kernel
 kernel: build/plugin/config.json ## End-to-end tests on the kernel's datapath, emulated (root): KERNEL=regexp chooses
 	$(scripts)/packages.sh kernel

@@ -95,8 +95,8 @@ func (s *theatre) answers(t *testing.T) {
 // serve starts ovsnet again.
 func (s *theatre) serve(t *testing.T) { t.Helper(); s.start(s.Host, t, s.settings...); s.fresh = true }
 
-// killAll kills every daemon in any order, and starts them in any order that systemd could.
-func (s *theatre) killAll(t *testing.T) {
+// chance is by the clock, or by the number that OVSNET_SEED gives.
+func chance(t *testing.T) *rand.Rand {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	if text := os.Getenv("OVSNET_SEED"); text != "" {
@@ -105,10 +105,16 @@ func (s *theatre) killAll(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r := rand.New(rand.NewPCG(seed, 0))
+	t.Logf("OVSNET_SEED=%d", seed)
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
+// killAll kills every daemon in any order, and starts them in any order that systemd could.
+func (s *theatre) killAll(t *testing.T) {
+	t.Helper()
+	r := chance(t)
 	kills := []func(testing.TB){s.KillServe, s.KillVSwitchd, s.KillOVSDB, s.KillDocker}
 	starts := []func(testing.TB){func(testing.TB) { s.serve(t) }, s.StartOVS, s.StartDocker}
-	t.Logf("OVSNET_SEED=%d", seed)
 	for _, i := range r.Perm(len(kills)) {
 		kills[i](t)
 	}
@@ -231,7 +237,7 @@ func (s *theatre) sufferAll(t *testing.T, faults []fault) (results []result) {
 	return results
 }
 
-var long = flag.Bool("long", false, "the long form of the fault suite and the random walk")
+var long = flag.Bool("long", false, "the long form of the fault suite, the random walk and the Swarm")
 
 // TestFaults: every fault under traffic, one after the other; without -long those that happen most and cost least.
 func TestFaults(t *testing.T) {

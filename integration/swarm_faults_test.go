@@ -11,10 +11,58 @@ import (
 	"github.com/ovsnet/ovsnet/integration"
 )
 
+// faults kills what makes the network on one node; in the long form on each, in any order.
+func (c *cluster) faults(t *testing.T) {
+	kills := []struct {
+		what string
+		do   func(*cluster, *testing.T, *integration.Host)
+	}{{"the plugin", (*cluster).killPlugin}, {"the switch", (*cluster).killSwitch}, {"the engine", (*cluster).killEngine}}
+	if !*long {
+		for _, k := range kills {
+			t.Run(k.what, func(t *testing.T) { k.do(c, t, c.hosts[1]) })
+		}
+		return
+	}
+	r := chance(t)
+	for range killRounds {
+		for _, i := range r.Perm(len(kills) * len(c.hosts)) {
+			k, h := kills[i/len(c.hosts)], c.hosts[i%len(c.hosts)]
+			t.Run(k.what+" of "+h.Name, func(t *testing.T) { k.do(c, t, h) })
+			t.Run("once", c.once)
+		}
+	}
+}
+
+// killRounds is how often the long form kills each thing on each node.
+const killRounds = 2
+
+// other is a manager that is not the host.
+func (c *cluster) other(h *integration.Host) *integration.Host {
+	return c.hosts[slices.IndexFunc(c.hosts, func(o *integration.Host) bool { return o != h })]
+}
+
+// everywhere gives the tasks, at least one on each node: a Swarm leaves them where they are when a node has come again.
+func (c *cluster) everywhere(t *testing.T, manager *integration.Host) []integration.Task {
+	t.Helper()
+	tasks := c.running(t, manager, replicas, nil)
+	if spread(tasks) == nil {
+		return tasks
+	}
+	c.try(t, manager, "service update --detach --force "+serviceName)
+	return c.running(t, manager, replicas, func(now []integration.Task) error { return errors.Join(others(tasks)(now), spread(now)) })
+}
+
+// try repeats a command until the managers agree on who leads them.
+func (c *cluster) try(t *testing.T, manager *integration.Host, line string) {
+	t.Helper()
+	soon(t, func() error { _, err := manager.TryDocker(line); return err })
+}
+
 // killPlugin: the plugin's end is not noticed; a new one finds the network as it was.
-func (c *cluster) killPlugin(t *testing.T) {
-	one, two := c.hosts[0], c.hosts[1]
-	tasks := c.running(t, one, replicas, spread)
+func (c *cluster) killPlugin(t *testing.T, two *integration.Host) {
+	t.Helper()
+	one := c.other(two)
+	tasks := c.everywhere(t, one)
 	before := switchOf(t, two)
 	pid := two.Run(t, "pidof ovsnet")
 	two.Run(t, "kill -9 "+pid)
@@ -31,9 +79,10 @@ func (c *cluster) killPlugin(t *testing.T) {
 }
 
 // killSwitch: the plugin gives a new ovs-vswitchd all that the old one had.
-func (c *cluster) killSwitch(t *testing.T) {
-	one, two := c.hosts[0], c.hosts[1]
-	tasks := c.running(t, one, replicas, spread)
+func (c *cluster) killSwitch(t *testing.T, two *integration.Host) {
+	t.Helper()
+	one := c.other(two)
+	tasks := c.everywhere(t, one)
 	before := switchOf(t, two)
 	two.KillVSwitchd(t)
 	two.StartVSwitchd(t)
@@ -42,8 +91,9 @@ func (c *cluster) killSwitch(t *testing.T) {
 }
 
 // killEngine: the tasks of the node come again, and the network with them.
-func (c *cluster) killEngine(t *testing.T) {
-	one, two := c.hosts[0], c.hosts[1]
+func (c *cluster) killEngine(t *testing.T, two *integration.Host) {
+	t.Helper()
+	one := c.other(two)
 	two.KillDocker(t)
 	two.StartDocker(t)
 	tasks := c.running(t, one, replicas, func(tasks []integration.Task) error {
@@ -99,10 +149,7 @@ func (c *cluster) leader(t *testing.T) {
 		return err
 	})
 	c.hosts[old].StartDocker(t)
-	soon(t, func() error {
-		_, err := other.TryDocker("service update --detach --force --constraint-rm none==none " + serviceName)
-		return err
-	})
+	c.try(t, other, "service update --detach --force --constraint-rm none==none "+serviceName)
 	other.Docker(t, "network create --driver "+integration.ManagedDoor+" --subnet 10.62.0.0/24 second")
 	c.allReach(t, other, c.running(t, other, replicas, func(now []integration.Task) error { return errors.Join(others(before)(now), spread(now)) }))
 	for _, h := range c.hosts {
@@ -116,7 +163,7 @@ func (c *cluster) leader(t *testing.T) {
 // once: whatever has happened, a broadcast reaches everybody on other hosts exactly once.
 func (c *cluster) once(t *testing.T) {
 	one := c.hosts[0]
-	tasks := c.running(t, one, replicas, spread)
+	tasks := c.everywhere(t, one)
 	var sniffers []sniffer
 	var from integration.Task
 	for _, task := range tasks {
@@ -145,7 +192,7 @@ func (c *cluster) remains(t *testing.T) {
 	for _, h := range c.hosts {
 		_, _ = h.TryDocker("rm --force " + watchName) // on some it is gone
 	}
-	soon(t, func() error { _, err := one.TryDocker("network rm net"); return err })
+	c.try(t, one, "network rm net")
 	for i := range c.hosts {
 		c.bare(t, i)
 	}

@@ -94,35 +94,60 @@ func (c *cluster) running(t *testing.T, manager *integration.Host, n int, also f
 	return tasks
 }
 
+// gossipTime bounds how long the nodes of a Swarm may take to hear of each other again: they exchange all that they know
+// every 30 seconds, should what they say at once be lost.
+const gossipTime = 45 * time.Second
+
 // allReach holds that every task reaches every other. A Swarm may still put tasks elsewhere: then it is asked again where
-// they are.
+// they are; or the nodes may have to hear of each other first.
 func (c *cluster) allReach(t *testing.T, manager *integration.Host, tasks []integration.Task) {
 	t.Helper()
-	err := unreached(c, tasks)
-	for range 3 {
-		if err == nil {
+	begin := time.Now()
+	for err := unreached(c, tasks); err != nil; err = unreached(c, c.running(t, manager, replicas, nil)) {
+		if time.Since(begin) > gossipTime {
+			t.Errorf("%v\n%s", err, c.told(t))
 			return
 		}
-		err = unreached(c, c.running(t, manager, replicas, nil))
 	}
-	t.Error(err)
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Logf("all reach all after %v\n%s", took.Round(time.Second), c.told(t))
+	}
 }
 
-// unreached says which task does not reach another.
+// told is what Swarm told the hosts of each other.
+func (c *cluster) told(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	for _, h := range c.hosts {
+		for line := range strings.Lines(h.PluginLog(t)) {
+			if strings.Contains(line, "Swarm") || strings.Contains(line, "without a container") {
+				all.WriteString(h.Name + ": " + line)
+			}
+		}
+	}
+	return all.String()
+}
+
+// unreached says which task does not reach another, whatever often it asks.
 func unreached(c *cluster, tasks []integration.Task) error {
 	errs := make([]error, len(tasks))
 	var wg sync.WaitGroup
 	for i, from := range tasks {
-		var script strings.Builder
-		for _, to := range tasks {
-			if to != from {
-				fmt.Fprintf(&script, "{ ping -c 1 -W 2 %[1]s && probe tcp %[1]s:9000 100000; } >/dev/null || echo %[1]s;", to.IP)
+		var to strings.Builder
+		for _, o := range tasks {
+			if o != from {
+				to.WriteString(" " + o.IP)
 			}
 		}
+		script := "for a in" + to.String() + "; do for n in 1 2 3 4 5; do" +
+			" { ping -c 1 -W 2 $a && probe tcp $a:9000 100000; } >/dev/null 2>&1 && continue 2; done; echo $a; done"
 		wg.Go(func() {
-			out, err := c.host(from.Node).TryExec(from.Container, "sh -c", script.String())
-			if err != nil || out != "" {
-				errs[i] = fmt.Errorf("%s on %s, %s, does not reach %q: %w", from.Name, from.Node, from.IP, out, err)
+			out, err := c.host(from.Node).TryExec(from.Container, "sh -c", script)
+			if err == nil && out != "" {
+				err = errors.New("does not reach " + out)
+			}
+			if err != nil {
+				errs[i] = fmt.Errorf("%s on %s, %s: %w", from.Name, from.Node, from.IP, err)
 			}
 		})
 	}
@@ -186,11 +211,10 @@ func TestSwarm(t *testing.T) {
 	}
 
 	t.Run("update", c.update)
+	t.Run("names", c.names)
 	t.Run("options of a service", c.options)
 	t.Run("drain", c.drain)
-	t.Run("kill the plugin", c.killPlugin)
-	t.Run("kill the switch", c.killSwitch)
-	t.Run("kill the engine", c.killEngine)
+	t.Run("kill", c.faults)
 	t.Run("another leader", c.leader)
 	t.Run("leave and rejoin", c.rejoin)
 	t.Run("once", c.once)
