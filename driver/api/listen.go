@@ -148,7 +148,7 @@ func takeLock(path string) (*fileLock, error) {
 		}
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, errors.Join(fmt.Errorf("%w: ovsnet is running already (it holds %s); stop that one first", ErrRunning, path), f.Close())
+			return nil, errors.Join(fmt.Errorf("%w: ovsnet is running already (it holds %s); stop that one first, or give each an owner of its own (OVSNET_OWNER)", ErrRunning, path), f.Close())
 		}
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("locking %s: %w", path, err), f.Close())
