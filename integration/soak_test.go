@@ -30,6 +30,7 @@ type holdings struct {
 // TestSoak: containers come and go through the socket, one in ten with a published port, OVSNET_SOAK of them (500 without it);
 // what the driver and the host hold is the same after the first twentieth and after the last.
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	total := 500
 	if text := os.Getenv("OVSNET_SOAK"); text != "" {
 		var err error
