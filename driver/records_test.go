@@ -3,9 +3,13 @@
 package driver
 
 import (
+	"errors"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -155,5 +159,74 @@ func TestNewerBridgeIsLeftAlone(t *testing.T) {
 	create(t, d, "123456789abcdef", "ovs.tunnel.vni=5") // the loop has passed by then
 	if got := sw.Ctl(t, "list-br"); !strings.Contains(got, "br-newer") {
 		t.Errorf("bridges: %s", got)
+	}
+}
+
+// TestOldRowsAreRead: the rows that an earlier version wrote, as it wrote them, give a network and its endpoint back, and stay.
+func TestOldRowsAreRead(t *testing.T) {
+	if !apart(t) {
+		return
+	}
+	sw := ovstest.Start(t)
+	spec, err := os.ReadFile(filepath.Join("testdata", "records", "network-v1.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const bridge, port, network, id = "ovsbr-0f6c1a7be", "ovs5e6f7a8b5e6f", "0f6c1a7be9d24c35a8b1", "5e6f7a8b5e6f7a8b"
+	inApart(t, "link", "add", port, "type", "veth", "peer", "name", "ovc5e6f7a8b5e6f")
+	inApart(t, "link", "set", port, "alias", alias(config.DefaultOwner, network, id))
+	mark := func(kind, name string, pairs ...string) []string {
+		args := []string{"--", "set", kind, name}
+		for i := 0; i < len(pairs); i += 2 {
+			args = append(args, "external_ids:"+pairs[i]+"="+strconv.Quote(pairs[i+1]))
+		}
+		return args
+	}
+	sw.Ctl(t, slices.Concat([]string{"add-br", bridge, "--", "add-port", bridge, port},
+		mark("Bridge", bridge, "ovsnet-owner", "ovsnet", "ovsnet-version", "1", "ovsnet-network", network, "ovsnet-spec", strings.TrimSpace(string(spec))),
+		mark("Port", bridge, "ovsnet-owner", "ovsnet"), mark("Interface", bridge, "ovsnet-owner", "ovsnet"),
+		mark("Port", port, "ovsnet-owner", "ovsnet", "ovsnet-network", network, "ovsnet-endpoint", id),
+		mark("Interface", port, "ovsnet-owner", "ovsnet", "ovsnet-version", "1", "ovsnet-network", network, "ovsnet-endpoint", id, "iface-id", id,
+			"attached-mac", "02:11:0a:07:00:02", "ovsnet-addresses", "10.7.0.2/24,fd07::2/64", "ovsnet-options", `{"ovs.port.isolated":"true"}`, "ovsnet-peer", "ovc5e6f7a8b5e6f"),
+		[]string{"--", "set", "Interface", port, "ofport_request=32768"})...)
+	cfg := config.Default()
+	cfg.OVSDB, cfg.OVSRunDir, cfg.StateDir, cfg.Datapath = sw.DB, sw.Dir, t.TempDir(), netdev
+	d := run(t, cfg)
+	<-d.restored
+	d.mu.Lock()
+	e, known := d.world.endpoints[id]
+	d.mu.Unlock()
+	if !known {
+		t.Fatal("the endpoint was not read back")
+	}
+	data, err := encodeEndpoint(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	oldEndpoint(t, data)
+	if n, ok := d.network(network); !ok || n.Bridge != bridge || !n.IPv6 {
+		t.Errorf("network: %+v", n.record)
+	}
+	err = ovstest.Poll(patience, func() error { // it ends without the gateway, of which this switch has no device
+		d.loop.mu.Lock()
+		defer d.loop.mu.Unlock()
+		if d.loop.last.IsZero() {
+			return errors.New("no audit yet")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if ports := sw.Ctl(t, "list-ports", bridge); ports != port {
+		t.Errorf("ports: %s", ports)
+	}
+}
+
+// inApart runs ip(8) in the network of a test that is apart.
+func inApart(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), "ip", args...).CombinedOutput(); err != nil {
+		t.Fatalf("ip %v: %v: %s", args, err, out)
 	}
 }
