@@ -42,17 +42,21 @@ func (d *Driver) restore(ctx context.Context, snap ovsdb.Snapshot) error {
 		}
 		d.world.networks[id] = n
 	}
+	links, err := d.links.List(ctx, "") // whatever their alias is by now
+	if err != nil {
+		return err
+	}
+	there := make(map[string]string, len(links)) // the aliases of links
+	for _, k := range links {
+		there[k.Name] = k.Alias
+	}
 	restored := 0
 	for _, p := range snap.Ports {
 		n, ok := d.world.networks[p.IDs.Network]
 		if !ok || p.IDs.Endpoint == "" || p.Bridge != n.Bridge {
 			continue
 		}
-		_, exists, err := d.links.Index(ctx, p.Name)
-		if err != nil {
-			return err
-		}
-		if !exists {
+		if _, exists := there[p.Name]; !exists {
 			continue // the machine was restarted, or the container went while we were away
 		}
 		e := endpoint{
@@ -68,39 +72,28 @@ func (d *Driver) restore(ctx context.Context, snap ovsdb.Snapshot) error {
 		d.world.putEndpoint(e)
 		restored++
 	}
-	back, err := d.restoreEndpoints(ctx)
-	if err != nil {
-		return err
-	}
-	restored += back
+	restored += d.restoreEndpoints(there)
 	d.log.Info("restored", "networks", len(d.world.networks), "endpoints", restored)
 	return nil
 }
 
 // restoreEndpoints reads those endpoints back from the journal that Open vSwitch has forgotten while we were away, and
-// whose links are there. The caller holds mu.
-func (d *Driver) restoreEndpoints(ctx context.Context) (restored int, err error) {
+// whose links are there, with the alias that each has. The caller holds mu.
+func (d *Driver) restoreEndpoints(there map[string]string) (restored int) {
 	records, errs := d.journal.loadEndpoints()
 	for _, bad := range errs {
 		d.log.Error("journal entry left alone", "err", bad)
-	}
-	links, err := d.links.List(ctx, aliasPrefix(d.cfg.Owner))
-	if err != nil {
-		return 0, err
-	}
-	names := make(map[string]string, len(links)) // by alias
-	for _, k := range links {
-		names[k.Alias] = k.Name
 	}
 	for _, rec := range records {
 		n, ok := d.world.networks[rec.Network]
 		if _, known := d.world.endpoints[rec.ID]; known || !ok {
 			continue
 		}
-		if names[alias(d.cfg.Owner, rec.Network, rec.ID)] != rec.Link {
+		if there[rec.Link] != alias(d.cfg.Owner, rec.Network, rec.ID) {
 			continue // the container went while we were away
 		}
 		e := rec.endpoint()
+		var err error
 		if e.opts, err = config.ParseEndpoint(e.Options); err != nil {
 			d.log.Error("endpoint's options can't be read back: using none", "endpoint", short(e.ID), "err", err)
 		}
@@ -108,5 +101,5 @@ func (d *Driver) restoreEndpoints(ctx context.Context) (restored int, err error)
 		d.world.putEndpoint(e)
 		restored++
 	}
-	return restored, nil
+	return restored
 }
