@@ -109,20 +109,26 @@ finish() {
 # not where tests out here do, who may run at the same time.
 programs() {
 	export OVSNET_PROGRAMS=$PWD/build/e2e OVSNET_SLOWNESS=6 OVSNET_REQUIRE=all
-	mkdir -p build/kernel
+	mkdir "$work/programs"
 	for package in cmd/ovsnet integration/probe; do
-		CGO_ENABLED=0 go build -trimpath -buildvcs=false -o build/kernel/ "./$package"
+		CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$work/programs/" "./$package"
 	done
-	go test -c -o build/kernel/integration.test ./integration
+	go test -c -o "$work/programs/integration.test" ./integration
 }
 
+if [ "$(uname -m)" != x86_64 ]; then
+	echo "$0: the machine shares this one's programs, and is an x86-64; this one is not" >&2
+	exit 1
+fi
+work=$(mktemp -d "${TMPDIR:-/tmp}/ovsnet-kernel.XXXXXX")
+trap finish EXIT
+trap 'exit 130' INT TERM HUP
+mkdir "$work/out"
 case ${1:-} in
 test)
 	programs
-	# Engines give their parts seconds to start, which is too little when those come over 9p for the first time.
 	# shellcheck disable=SC2016 # for the inner shell
-	command=(sh -c 'cat /usr/bin/docker* /usr/sbin/dockerd /usr/bin/containerd* /usr/sbin/runc /usr/bin/runc >/dev/null 2>&1
-		mkdir -p build/e2e && mount --bind build/kernel build/e2e && cd integration && exec "$@"' sh
+	command=(sh -c 'mkdir -p build/e2e && mount --bind "$0" build/e2e && cd integration && exec "$@"' "$work/programs"
 		"$OVSNET_PROGRAMS/integration.test" -test.v -test.parallel=1 -test.timeout=0 -test.run="${2:-.}" "${@:3}")
 	;;
 shell)
@@ -135,15 +141,6 @@ run) shift && command=("$@") ;;
 	exit 2
 	;;
 esac
-
-if [ "$(uname -m)" != x86_64 ]; then
-	echo "$0: the machine shares this one's programs, and is an x86-64; this one is not" >&2
-	exit 1
-fi
-work=$(mktemp -d "${TMPDIR:-/tmp}/ovsnet-kernel.XXXXXX")
-trap finish EXIT
-trap 'exit 130' INT TERM HUP
-mkdir "$work/out"
 fetch
 initramfs
 {
