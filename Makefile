@@ -15,6 +15,8 @@ FAULTS   ?= ^(TestFaults|TestWalk)$$
 ENGINES  ?= 25.0.6 26.1.5 27.5.1 28.5.2 29
 KERNEL   ?= .
 KERNELTIME ?= 10h
+# What of it is in "make test".
+SHORT    := ^(TestKernel|TestTunnelPortIsTaken)$$
 lint     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 sources  := $(shell find cmd config driver flows ovsdb -name '*.go' ! -name '*_test.go' -o -name '*.ovsschema')
@@ -51,14 +53,19 @@ demo-down: ## Remove the demo (root)
 .PHONY: packages
 packages: ## Install what the tests need and the machine lacks (root, apt-get)
 	$(scripts)/packages.sh test
+	$(scripts)/packages.sh kernel
 	$(scripts)/firewalls.sh build/firewalls
 
 .PHONY: test
 test: export OVSNET_REQUIRE := all
-test: packages ## Everything: packages, lint, unit and component tests, end-to-end tests (root)
-	$(MAKE) --no-print-directory lint
-	$(MAKE) --no-print-directory unit
-	$(MAKE) --no-print-directory e2e
+test: packages ## Everything: packages, lint, unit and component tests, end-to-end tests on both datapaths (root)
+	$(MAKE) --no-print-directory build/plugin/config.json
+	@# The kernel's datapath, in its short form, beside the others: it begins first and is told of last.
+	@$(MAKE) --no-print-directory kernel KERNEL='$(SHORT)' KERNELTIME=20m >build/kernel.log 2>&1 & kernel=$$!; \
+	tell() { kill $$kernel 2>/dev/null || true; printf '\nmake kernel, beside the others:\n'; cat build/kernel.log; }; \
+	trap tell EXIT; trap 'exit 130' INT TERM; \
+	for target in lint unit e2e; do $(MAKE) --no-print-directory $$target; done; \
+	wait $$kernel
 
 .PHONY: unit
 unit: ## Unit and component tests, with the race detector; what needs root is skipped without it
