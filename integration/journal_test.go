@@ -13,6 +13,7 @@ import (
 // TestJournalFolder: on a full disk, or where the journal's folder has become read-only, what needs the journal is refused
 // and undone, what runs goes on, and when there is room again everything is as the driver says, without a restart.
 func TestJournalFolder(t *testing.T) {
+	t.Parallel()
 	const dir = "/var/lib/ovsnet"
 	h := integration.NewLab(t).HostWith(t, "journal", integration.HostOptions{NoDocker: true})
 	h.Run(t, "mkdir -p", dir)

@@ -31,6 +31,7 @@ func peerState(h *integration.Host, status string) (driver.PeerStatus, error) {
 // TestPeersAreHeard: hosts without a single container say hello to each other, one that is cut off is silent, and one
 // that comes back is up again. A host's own address in the list is no peer.
 func TestPeersAreHeard(t *testing.T) {
+	t.Parallel()
 	lab := integration.NewLab(t)
 	lan := lab.LAN(t)
 	hosts := lab.Hosts(t, integration.HostOptions{NoDocker: true}, "one", "two")

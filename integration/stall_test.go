@@ -114,6 +114,7 @@ func mute(t *testing.T, h *integration.Host, answer string, hangUp bool) (end fu
 
 // TestStalls: what stalls, or refuses, makes verbs fail in their time and nothing more; when it is back, so is the driver.
 func TestStalls(t *testing.T) {
+	t.Parallel()
 	c := newStall(t)
 	before := c.Snapshot(t)
 	c.takes(t, "CreateNetwork", fmt.Sprintf(`{"NetworkID":%q,"Options":{},"IPv4Data":[{"Pool":"10.9.0.0/16","Gateway":"10.9.255.254/16"}]}`, benchNetwork))

@@ -192,6 +192,7 @@ func (c *cluster) reachedSoon(t *testing.T, tasks []integration.Task) {
 
 // TestSwarm: a network and a service over three nodes, whatever happens to them.
 func TestSwarm(t *testing.T) {
+	t.Parallel()
 	begin := time.Now()
 	c := newCluster(t)
 	t.Logf("a Swarm after %v", time.Since(begin).Round(time.Second))
