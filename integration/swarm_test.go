@@ -192,7 +192,6 @@ func (c *cluster) reachedSoon(t *testing.T, tasks []integration.Task) {
 
 // TestSwarm: a network and a service over three nodes, whatever happens to them.
 func TestSwarm(t *testing.T) {
-	t.Parallel()
 	begin := time.Now()
 	c := newCluster(t)
 	t.Logf("a Swarm after %v", time.Since(begin).Round(time.Second))
@@ -269,7 +268,12 @@ func (c *cluster) options(t *testing.T) {
 			_, err := from.Try(integration.Probe(t) + " tcp " + c.host(task.Node).IPv4 + ":8081 100000")
 			return err
 		})
-		one.Exec(t, watchName, "ping -c 1 -W 2 "+task.IP)
+		if err := ovstest.Poll(5*reachTime, func() error {
+			_, err := one.TryExec(watchName, "ping -c 1 -W 1 "+task.IP)
+			return err
+		}); err != nil {
+			t.Error(err)
+		}
 	}
 	for _, task := range tasks[1:] {
 		if out, err := c.host(tasks[0].Node).TryExec(tasks[0].Container, "ping -c 1 -W 1 "+task.IP); err == nil {

@@ -3,6 +3,8 @@
 package integration_test
 
 import (
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -21,9 +23,19 @@ var settingsOf = map[string][]string{"ovsnet": {"OVSNET_MTU=1500"}, "other": {"O
 
 func (p twins) install(name string) {
 	p.t.Helper()
-	p.Docker(p.t, "plugin create "+name, integration.PluginDir(p.t))
+	p.Docker(p.t, "plugin create "+name, p.copyOfPlugin(name))
 	p.Docker(p.t, "plugin set "+name, settingsOf[name]...)
 	p.Docker(p.t, "plugin enable "+name)
+}
+
+// copyOfPlugin is the plugin's folder with other times: engine 20.10 takes the same one once only ("already exists").
+func (p twins) copyOfPlugin(name string) string {
+	p.t.Helper()
+	dir := filepath.Join(p.t.TempDir(), name)
+	if out, err := exec.CommandContext(p.t.Context(), "cp", "-r", integration.PluginDir(p.t), dir).CombinedOutput(); err != nil {
+		p.t.Fatalf("%v: %s", err, out)
+	}
+	return dir
 }
 
 func (p twins) raise(name string) {
@@ -88,7 +100,7 @@ func TestTwoPlugins(t *testing.T) {
 	first := p.of("ovsnet")
 
 	// A second of the same owner ends and says why; the name ovs goes on to the first.
-	h.Docker(t, "plugin create third", integration.PluginDir(t))
+	h.Docker(t, "plugin create third", p.copyOfPlugin("third"))
 	refuses(t, h, "plugin enable third")
 	want(t, "the log", h.PluginLog(t), "OVSNET_OWNER", "plugins/ovs.sock")
 	h.Docker(t, "plugin rm --force third")
