@@ -4,51 +4,33 @@ package integration
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/ovsnet/ovsnet/driver"
+	"github.com/ovsnet/ovsnet/integration/ovstest"
 )
 
-// statusSocket is where "ovsnet status" asks.
-const statusSocket = "/run/ovsnet/ovsnet.sock"
-
-// Status is what the driver tells of itself.
+// Status is what the driver tells of itself. One that has just been started opens its doors before it can be asked, and is
+// waited for.
 func (h *Host) Status(tb testing.TB) driver.Status {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	q, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://ovsnet/status", http.NoBody)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	client := http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "unix", h.Path(statusSocket))
-		},
-	}}
-	r, err := client.Do(q)
-	if err != nil {
-		tb.Fatal(err)
-	}
 	var s driver.Status
-	text, err := io.ReadAll(r.Body)
-	if err = errors.Join(err, r.Body.Close()); err == nil {
-		err = json.Unmarshal(text, &s)
-	}
+	err := ovstest.Poll(patience, func() error {
+		text, err := h.AskDaemon("/status")
+		if err == nil {
+			err = json.Unmarshal([]byte(text), &s)
+		}
+		return err
+	})
 	if err != nil {
-		tb.Fatalf("status: %v: %q", err, text)
+		tb.Fatalf("status: %v", err)
 	}
 	return s
 }
