@@ -46,6 +46,7 @@ test)
 	want openvswitch-switch ovs-vswitchd
 	want iproute2 ip
 	want iptables iptables-save
+	want iputils-ping ping
 	want procps ps
 	want python3 python3 # firewalld's and ufw's
 	want dbus-daemon dbus-daemon
@@ -62,6 +63,7 @@ kernel)
 	want openvswitch-switch ovs-vswitchd
 	want iproute2 ip
 	want iptables iptables-save
+	want iputils-ping ping
 	want procps ps
 	want ethtool ethtool
 	want iperf3 iperf3 # the benchmarks'
