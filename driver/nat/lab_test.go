@@ -54,6 +54,7 @@ func onHost(tb testing.TB) bool {
 	ovstest.NeedTool(tb, "nft", "nftables")
 	ovstest.NeedTool(tb, "ip", "iproute2")
 	ovstest.NeedTool(tb, "iptables-nft", "iptables")
+	ovstest.NeedTool(tb, "ping", "iputils-ping")
 	if t, ok := tb.(*testing.T); ok {
 		t.Parallel()
 	}
