@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -81,14 +82,21 @@ func (h *Host) Snapshot(tb testing.TB) State {
 // shortLived are the driver's firewall commands, at work or ended and not waited for yet.
 var shortLived = regexp.MustCompile(`(^|[/\[ ])(nft|ip6?tables(-(nft|legacy))?)(\]| |$)`)
 
-// processes lists what runs on the host, when none of the driver's short-lived firewall commands does.
+// processes lists what runs on the host, when none of the driver's short-lived firewall commands does, nor a fork that is
+// about to become one and has its parent's name until then.
 func (h *Host) processes(tb testing.TB) string {
 	tb.Helper()
-	var text string
+	var all []string
 	err := ovstest.Poll(5*time.Second, func() error {
-		text = h.Run(tb, "ps -eo args=")
-		for line := range strings.Lines(text) {
-			if shortLived.MatchString(strings.TrimSpace(line)) {
+		args, parents := map[string]string{}, map[string]string{}
+		for line := range strings.Lines(h.Run(tb, "ps -eo pid=,ppid=,args=")) {
+			if f := strings.Fields(line); len(f) > 2 {
+				parents[f[0]], args[f[0]] = f[1], strings.Join(f[2:], " ")
+			}
+		}
+		all = slices.Collect(maps.Values(args))
+		for pid, line := range args {
+			if shortLived.MatchString(line) || args[parents[pid]] == line {
 				return fmt.Errorf("still runs: %s", line)
 			}
 		}
@@ -97,7 +105,7 @@ func (h *Host) processes(tb testing.TB) string {
 	if err != nil {
 		tb.Log(err) // it stands in the snapshot, for the comparison to find
 	}
-	return text
+	return strings.Join(all, "\n")
 }
 
 // Machine is the state of the machine that must not notice the lab: its root

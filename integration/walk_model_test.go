@@ -5,6 +5,7 @@ package integration_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -29,12 +30,34 @@ func (h *walked) rest() {
 	}
 }
 
+// calm waits until the driver has looked at everything and found nothing to repair: what the model does not name is there too.
+func (h *walked) calm() {
+	h.w.t.Helper()
+	last, whole := h.Status(h.w.t).Audit, 0
+	soon(h.w.t, func() error {
+		now := h.Status(h.w.t).Audit
+		switch {
+		case now.Error != "" || !maps.Equal(now.Repairs, last.Repairs):
+			last, whole = now, 0
+			return fmt.Errorf("host %s: the audit still repairs: %+v", h.Name, now)
+		case now.Last.After(last.Last):
+			last = now
+			whole++
+		}
+		if whole < 2 { // the first may have begun before
+			return fmt.Errorf("host %s: no whole audit since", h.Name)
+		}
+		return nil
+	})
+}
+
 // rebuild takes away all that ovsnet can make anew, first while it runs and then while it does not, and holds that the same
 // comes again: every flow, group, rule and row that a walk has left, or has not made, would differ.
 func (h *walked) rebuild() {
 	t := h.w.t
 	t.Helper()
 	h.rest()
+	h.calm()
 	whole := h.Snapshot(t)
 	again := func() {
 		t.Helper()

@@ -82,6 +82,7 @@ func newWalker(t *testing.T, names ...string) *walker {
 	for _, h := range hosts {
 		h.StartServe(t, settings...)
 		one := &walked{Host: h, w: w, settings: settings, networks: map[string]int{}, members: map[string]map[string]bool{}}
+		one.calm()
 		one.empty = one.Snapshot(t)
 		w.hosts = append(w.hosts, one)
 	}
