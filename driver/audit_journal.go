@@ -44,6 +44,7 @@ func (l *loop) compareJournal(w world, snap ovsdb.Snapshot) error {
 			}))
 		}
 	}
+	errs = append(errs, l.comparePorts(w))
 	saved, _ := d.journal.loadEndpoints() // one that can't be read is left alone
 	for _, rec := range saved {
 		id := rec.ID
@@ -60,6 +61,29 @@ func (l *loop) compareJournal(w world, snap ovsdb.Snapshot) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// comparePorts writes down again which ports are published, where that is lost: a restart would close them.
+func (l *loop) comparePorts(w world) error {
+	d := l.d
+	if d.fw == nil {
+		return nil
+	}
+	var errs []error
+	for id := range w.endpoints {
+		if ports := d.fw.Published(id); len(ports) == 0 || d.journal.hasPorts(id, kept(ports)) {
+			continue
+		}
+		errs = append(errs, l.locked(endpointKey(id), func() error {
+			now := kept(d.fw.Published(id))
+			if len(now) == 0 || d.journal.hasPorts(id, now) {
+				return nil
+			}
+			return l.journalRepaired("ports of endpoint", id, d.journal.savePorts(id, now))
+		}))
+	}
+	_, err := d.journal.loadPorts()
+	return errors.Join(append(errs, err)...)
 }
 
 // journalRepaired counts what was written, if it was.

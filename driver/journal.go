@@ -29,6 +29,8 @@ type journal struct {
 	mu sync.Mutex
 	// owed are removals that the folder did not take, by network; true where the bridge was left.
 	owed map[string]bool
+	// withdrawn are the endpoints whose published ports the folder still has, because it did not take their removal.
+	withdrawn map[string]bool
 }
 
 const (
@@ -43,7 +45,7 @@ const (
 func openJournal(stateDir string) (*journal, error) {
 	j := &journal{
 		dir: filepath.Join(stateDir, "networks"), ports: filepath.Join(stateDir, "ports"), eps: filepath.Join(stateDir, "endpoints"),
-		owed: map[string]bool{},
+		owed: map[string]bool{}, withdrawn: map[string]bool{},
 	}
 	for _, dir := range []string{j.dir, j.ports, j.eps} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -227,6 +229,9 @@ func (j *journal) settleUp() error {
 	var errs []error
 	for id, left := range maps.Clone(j.owed) {
 		errs = append(errs, j.removeOrOwe(id, left))
+	}
+	for id := range maps.Clone(j.withdrawn) {
+		errs = append(errs, j.tryRemovePorts(id))
 	}
 	return errors.Join(errs...)
 }

@@ -3,10 +3,12 @@
 package driver
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,34 +25,66 @@ func (j *journal) portsPath(endpointID string) string {
 // savePorts writes which ports an endpoint has published, with the host ports that they got.
 func (j *journal) savePorts(endpointID string, ports []nat.Port) error {
 	data, err := json.Marshal(ports)
+	j.mu.Lock()
+	before := j.withdrawn[endpointID]
+	delete(j.withdrawn, endpointID) // it has others now
+	j.mu.Unlock()
 	if err == nil {
 		err = renameio.WriteFile(j.portsPath(endpointID), data, 0o600)
 	}
 	if err != nil {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		if before {
+			j.withdrawn[endpointID] = true
+		}
 		return fmt.Errorf("journal: %w; make room in or give write access to %s", err, j.ports)
 	}
 	return nil
 }
 
-// removePorts forgets an endpoint's ports.
+// hasPorts says whether the journal has an endpoint's ports as they are.
+func (j *journal) hasPorts(endpointID string, ports []nat.Port) bool {
+	have, err := readBounded(j.portsPath(endpointID))
+	want, bad := json.Marshal(ports)
+	return err == nil && bad == nil && bytes.Equal(have, want)
+}
+
+// removePorts forgets an endpoint's ports. What the folder does not take is withdrawn all the same: settleUp tries it again.
 func (j *journal) removePorts(endpointID string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.tryRemovePorts(endpointID)
+}
+
+func (j *journal) tryRemovePorts(endpointID string) error {
 	if err := unlink(j.portsPath(endpointID)); err != nil {
-		return fmt.Errorf("journal: %w", err)
+		j.withdrawn[endpointID] = true
+		return fmt.Errorf("journal: %w; give write access to %s", err, j.ports)
 	}
+	delete(j.withdrawn, endpointID)
 	return nil
 }
 
-// loadPorts reads the ports of every endpoint; an entry that can't be read is an error and is left alone.
+// portsWithdrawn are the endpoints whose file could not be removed.
+func (j *journal) portsWithdrawn() map[string]bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return maps.Clone(j.withdrawn)
+}
+
+// loadPorts reads the ports of every endpoint that has not withdrawn them; an entry that can't be read is an error and is
+// left alone.
 func (j *journal) loadPorts() (map[string][]nat.Port, error) {
 	entries, err := os.ReadDir(j.ports)
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	out := map[string][]nat.Port{}
+	out, withdrawn := map[string][]nat.Port{}, j.portsWithdrawn()
 	var errs []error
 	for _, e := range entries {
 		id, ok := strings.CutSuffix(e.Name(), journalSuffix)
-		if !ok {
+		if !ok || withdrawn[id] {
 			continue
 		}
 		data, err := readBounded(filepath.Join(j.ports, e.Name()))

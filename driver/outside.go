@@ -155,18 +155,23 @@ func (d *Driver) publish(ctx context.Context, n network, e endpoint, ports []nat
 	if err != nil {
 		return fmt.Errorf("endpoint %s: %w", short(e.ID), err)
 	}
-	kept := make([]nat.Port, 0, len(stand))
+	if err = d.journal.savePorts(e.ID, kept(stand)); err != nil {
+		d.undo(ctx, "ports of endpoint "+short(e.ID), func(ctx context.Context) error { return d.fw.Unpublish(ctx, e.ID) })
+	}
+	return err
+}
+
+// kept is what the journal keeps of published ports: they are asked for again with the host ports that they got.
+func kept(stand []nat.Published) []nat.Port {
+	out := make([]nat.Port, 0, len(stand))
 	for _, p := range stand {
 		k := nat.Port{Proto: p.Proto, HostPort: p.HostPort, Target: p.Target.Addr(), TargetPort: p.Target.Port()}
 		if p.HostPort != 0 {
 			k.HostIP = p.HostIP
 		}
-		kept = append(kept, k)
+		out = append(out, k)
 	}
-	if err = d.journal.savePorts(e.ID, kept); err != nil {
-		d.undo(ctx, "ports of endpoint "+short(e.ID), func(ctx context.Context) error { return d.fw.Unpublish(ctx, e.ID) })
-	}
-	return err
+	return out
 }
 
 // unpublish withdraws the endpoint's ports.
@@ -248,8 +253,7 @@ func (l *loop) compareOutside(ctx context.Context, w world) error {
 			errs = append(errs, err)
 		}
 	}
-	saved, err := d.journal.loadPorts()
-	errs = append(errs, err)
+	saved, _ := d.journal.loadPorts() // of one that can't be read compareJournal tells
 	for id, ports := range saved {
 		if _, ok := w.endpoints[id]; !ok {
 			errs = append(errs, l.forgetPorts(id))

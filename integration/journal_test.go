@@ -3,6 +3,7 @@
 package integration_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -68,4 +69,66 @@ func TestJournalFolder(t *testing.T) {
 	h.StopServe(t)
 	h.StartServe(t, settings...)
 	c.recovers(t)
+}
+
+// TestJournalKeepsPorts: which ports are published is written down again where that is lost or damaged, and what was revoked
+// stays so while the folder does not take its removal.
+func TestJournalKeepsPorts(t *testing.T) {
+	t.Parallel()
+	const dir = "/var/lib/ovsnet"
+	h := integration.NewLab(t).HostWith(t, "ports", integration.HostOptions{NoDocker: true})
+	h.Run(t, "mkdir -p", dir)
+	h.Run(t, "mount -t tmpfs tmpfs", dir)
+	c := &crowd{Host: h, e: newEngine(h)}
+	t.Cleanup(c.e.client.CloseIdleConnections)
+	settings := []string{"OVSNET_DOCKER_SOCKET=none", "OVSNET_AUDIT_INTERVAL=1s"}
+	h.StartServe(t, settings...)
+	for _, verb := range []string{"CreateNetwork", "CreateEndpoint", "Join"} {
+		c.takes(t, verb, netOn(50))
+	}
+	binding := `"Options":{"com.docker.network.portmap":[{"Proto":6,"Port":80,"HostIP":"0.0.0.0","HostPort":0}]}`
+	c.takes(t, "ProgramExternalConnectivity", strings.Replace(netOn(50), `"Options":{}`, binding, 1))
+	open := func() string { return h.Run(t, "nft -n list map inet ovsnet ports4") }
+	was, file := open(), h.Run(t, "sh -c", "ls "+dir+"/ports/*.json")
+	kept := h.ReadFile(t, file)
+	for name, loss := range map[string]string{"lost": "rm " + file, "damaged": "echo '[' >" + file, "emptied": "truncate --size=0 " + file} {
+		h.Run(t, "sh -c", loss)
+		soon(t, func() error {
+			if text, err := h.Try("cat", file); err != nil || text != kept {
+				return fmt.Errorf("%s: %q %v, want %q", name, text, err, kept)
+			}
+			return nil
+		})
+	}
+	h.KillServe(t)
+	h.Run(t, "nft delete table inet ovsnet")
+	h.StartServe(t, settings...)
+	soon(t, func() error {
+		if text, err := h.Try("nft -n list map inet ovsnet ports4"); err != nil || text != was {
+			return fmt.Errorf("published: %s %w, want %s", text, err, was)
+		}
+		return nil
+	})
+
+	h.Run(t, "mount -o remount,ro", dir)
+	c.refuses(t, "RevokeExternalConnectivity", netOn(50), "read-only file system; give write access to")
+	for range 2 { // the first may have begun before
+		last := c.Status(t).Audit.Last
+		soon(t, func() error {
+			if !c.Status(t).Audit.Last.After(last) {
+				return errors.New("no audit since")
+			}
+			return nil
+		})
+	}
+	if text := open(); strings.Contains(text, " : 10.") {
+		t.Errorf("a port that was revoked is open again:\n%s", text)
+	}
+	h.Run(t, "mount -o remount,rw", dir)
+	soon(t, func() error {
+		if left := h.Run(t, "ls "+dir+"/ports"); left != "" {
+			return fmt.Errorf("left in the journal: %s", left)
+		}
+		return nil
+	})
 }
