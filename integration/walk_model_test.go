@@ -4,6 +4,7 @@ package integration_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -100,9 +101,10 @@ func (h *walked) model() integration.State {
 			ports++
 			s = append(s, "port ovt"+id[:12]+" on "+bridge)
 		}
-		for e, attached := range h.members[id] {
+		for e, m := range h.members[id] {
 			s = append(s, fmt.Sprintf("link ovs%s mtu %d ovsnet:ovsnet:%s:%s", e[:12], mtu, id, e), "file endpoints/"+e+".json")
-			if attached {
+			s = append(s, modelPorts(e, m.ports)...)
+			if m.attached {
 				ports++
 				s = append(s, "port ovs"+e[:12]+" on "+bridge, fmt.Sprintf("row ovs%s of %s in %s with %s", e[:12], e, id, h.address(id, e)))
 			}
@@ -123,7 +125,7 @@ func (h *walked) machine() integration.State {
 			ip -o -4 addr show up dev $b | awk -v b=$b '{print "address " $4 " on " b}'
 		done
 		ip -o link show | sed -n 's/^[0-9]*: \(ovs[0-9a-f]*\)@[^<]*<[^>]*\bUP\b.* mtu \([0-9]*\) .*alias \(.*\)$/link \1 mtu \2 \3/p'
-		cd /var/lib/ovsnet && ls networks/*.json endpoints/*.json 2>/dev/null | sed 's/^/file /'
+		cd /var/lib/ovsnet && ls networks/*.json endpoints/*.json ports/*.json 2>/dev/null | sed 's/^/file /'
 		nft list table inet ovsnet 2>/dev/null | grep -o 'ovsbr-[0-9a-f]*' | sort -u | sed 's/^/firewall /'
 		true`)
 	if err != nil {
@@ -134,10 +136,11 @@ func (h *walked) machine() integration.State {
 		s = append(s, strings.TrimSpace(line))
 	}
 	rows, err := h.rows()
-	if err != nil {
+	ports, bad := h.machinePorts()
+	if err = errors.Join(err, bad); err != nil {
 		return integration.State{err.Error()}
 	}
-	s = append(s, rows...)
+	s = append(append(s, rows...), ports...)
 	slices.Sort(s)
 	return s
 }
