@@ -151,9 +151,12 @@ func (d *Driver) name(id, name string) (done bool, err error) {
 const (
 	dockerPatience = 5 * time.Second
 	maxNetworks    = 64 << 20 // bytes
+	// maxDockerName bounds a name: it is written into the network's record, which is to be read back.
+	maxDockerName = 4 << 10
 )
 
-// dockerNames asks Docker's API for the names of networks by their ids.
+// dockerNames asks Docker's API for the names of networks by their ids. A name that is too long to be kept is left out; its
+// network is known all the same.
 func dockerNames(ctx context.Context, socket string) (map[string]string, error) {
 	var networks []struct{ ID, Name string }
 	if err := askDocker(ctx, socket, "/networks", &networks); err != nil {
@@ -161,6 +164,9 @@ func dockerNames(ctx context.Context, socket string) (map[string]string, error) 
 	}
 	names := map[string]string{}
 	for _, n := range networks {
+		if len(n.Name) > maxDockerName {
+			n.Name = ""
+		}
 		names[n.ID] = n.Name
 	}
 	return names, nil
@@ -170,10 +176,14 @@ func dockerNames(ctx context.Context, socket string) (map[string]string, error) 
 func askDocker(ctx context.Context, socket, path string, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, dockerPatience)
 	defer cancel()
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var dialer net.Dialer
-		return dialer.DialContext(ctx, "unix", socket)
-	}}}
+	client := http.Client{
+		Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var dialer net.Dialer
+			return dialer.DialContext(ctx, "unix", socket)
+		}},
+		// Docker sends nobody elsewhere; who does is not Docker.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://docker"+path, http.NoBody)
 	if err != nil {
 		return err
