@@ -61,9 +61,20 @@ func quoteOdd(s string) string {
 	return cut
 }
 
+// instead says of keys of Docker's own drivers why no table has them, and what there is instead.
+var instead = map[string]wrong{
+	"encrypted": {
+		"tunnels are not encrypted: Docker gives its keys to no plugin",
+		"leave it out, and for secrecy lay IPsec or WireGuard between the hosts and give its address as tunnel_address (OVSNET_TUNNEL_ADDRESS)",
+	},
+}
+
 // unknownKey builds the error for a key that is in none of the tables. It names the nearest known key and,
-// when list is true, all the known ones.
+// when list is true, all the known ones; of a key of Docker's it says what there is instead.
 func unknownKey(where, key string, known []string, list bool) *KeyError {
+	if w, ok := instead[key]; ok {
+		return &KeyError{Where: where, Key: key, Problem: w.problem, WayOut: w.wayOut, kind: ErrUnknownKey}
+	}
 	e := &KeyError{Where: where, Key: key, Problem: ErrUnknownKey.Error(), kind: ErrUnknownKey}
 	if q := fmt.Sprintf("%.64q", key); q != `"`+key+`"` || key == "" {
 		e.Key = q

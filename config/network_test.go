@@ -138,6 +138,10 @@ func TestParseNetworkErrors(t *testing.T) {
 			generic: map[string]string{"ovs.bridge.icc": "false", "ovs.bridge.mcast_snooping": "true"}, kind: ErrValue,
 			want: []string{"ovs.bridge.mcast_snooping=true", "ovs.bridge.icc=false"},
 		},
+		"encryption": {
+			generic: map[string]string{"encrypted": "", "ovs.tunnel.vni": "1"}, kind: ErrUnknownKey,
+			want: []string{"encrypted: tunnels are not encrypted", "leave it out", "IPsec or WireGuard", "OVSNET_TUNNEL_ADDRESS"},
+		},
 		"stranger's key": {generic: map[string]string{"parent": "eth0"}, kind: ErrUnknownKey, want: []string{"parent: not known"}},
 		"control bytes in a key": {
 			generic: map[string]string{"ovs.\n": "x"}, kind: ErrUnknownKey, want: []string{`"ovs.\n": not known`},

@@ -198,7 +198,7 @@ func TestAllocateSaysWhatIsWrong(t *testing.T) {
 		"ovs.tunnel.vni=0":               "ovs.tunnel.vni",
 		"ovs.tunnel.vni=16777216":        "24 bits",
 		"ovs.bridge.mcast_snooping=true": "mcast_snooping",
-		"encrypted=":                     "encrypted",
+		"encrypted=":                     "WireGuard",
 	} {
 		k, v, _ := strings.Cut(options, "=")
 		a, err := leader(t).AllocateNetwork(t.Context(), api.AllocateNetworkRequest{NetworkID: "a", Options: map[string]string{k: v}})

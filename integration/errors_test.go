@@ -57,6 +57,7 @@ func TestErrorsAreReadable(t *testing.T) {
 		{"MTU too small for IPv6", "network create --driver ovs --ipv6 --subnet fd72::/64 -o ovs.bridge.mtu=1000 n2", []string{"1280"}},
 		{"no such datapath", "network create --driver ovs -o ovs.bridge.datapath=fast n2", []string{"ovs.bridge.datapath", "netdev"}},
 		{"no such option", "network create --driver ovs -o ovs.bridge.nme=x n2", []string{"ovs.bridge.nme", "ovs.bridge.name"}},
+		{"encryption", "network create --driver ovs -o ovs.tunnel.vni=72 -o encrypted n2", []string{"encrypted", "leave it out", "WireGuard", "OVSNET_TUNNEL_ADDRESS"}},
 		{"address outside the subnet", "run --rm --network n1 --ip 192.0.2.7 ovsnet-test true", []string{"192.0.2.7", "subnet"}},
 		{"multicast MAC", "run --rm --network n1 --mac-address 03:00:00:00:00:01 ovsnet-test true", []string{"03:00:00:00:00:01"}},
 	} {

@@ -70,3 +70,23 @@ func (c *cluster) names(t *testing.T) {
 	}
 	one.Docker(t, "service rm vip")
 }
+
+// encrypted: Docker gives the keys of its overlay networks to no plugin, so such a network stays without a VNI, and the
+// leader's log says what there is instead.
+func (c *cluster) encrypted(t *testing.T) {
+	one := c.hosts[0]
+	one.Docker(t, "network create --driver "+integration.ManagedDoor+" --opt encrypted --subnet 10.64.0.0/24 secret")
+	soon(t, func() error {
+		for _, h := range c.hosts {
+			log := h.DockerLog(t)
+			if strings.Contains(log, "encrypted: tunnels are not encrypted") && strings.Contains(log, "OVSNET_TUNNEL_ADDRESS") {
+				return nil
+			}
+		}
+		return errors.New("no engine's log says why the network is not encrypted")
+	})
+	if out := one.Docker(t, "network inspect --format {{.Options}} secret"); strings.Contains(out, "ovs.tunnel.vni") {
+		t.Errorf("the network has a VNI: %s", out)
+	}
+	one.Docker(t, "network rm secret")
+}

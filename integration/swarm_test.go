@@ -212,6 +212,7 @@ func TestSwarm(t *testing.T) {
 
 	t.Run("update", c.update)
 	t.Run("names", c.names)
+	t.Run("encrypted", c.encrypted)
 	t.Run("options of a service", c.options)
 	t.Run("drain", c.drain)
 	t.Run("kill", c.faults)
