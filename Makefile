@@ -12,6 +12,8 @@ SOAK     ?= 20000
 E2E      ?= .
 E2ECOUNT ?= 3
 FAULTS   ?= ^(TestFaults|TestWalk)$$
+RACE     ?= ^Test(RacesAreSeen|Faults|Walk|Soak|Overload|GarbageIsRefused|NetworkCallsAtOnce|Journal.*|Stalls|OpenFlowStalls|Shutdown|ServeRestarts|PluginRestarts|Orphans)$$
+RACEFLAGS ?=
 ENGINES  ?= 25.0.6 26.1.5 27.5.1 28.5.2 29
 KERNEL   ?= .
 KERNELTIME ?= 10h
@@ -79,6 +81,11 @@ e2e: build/plugin/config.json ## End-to-end tests (root): E2E=regexp chooses, E2
 faults: export OVSNET_REQUIRE := all
 faults: build/plugin/config.json ## The fault suite in its long form (root): prints the table of docs/faults.md
 	OVSNET_PLUGIN=build/plugin go test -count=1 -v -timeout=1h -run='$(FAULTS)' ./integration/ -long
+
+.PHONY: race
+race: export OVSNET_REQUIRE := all
+race: build/plugin/config.json ## What is done to the driver, done to one with the race detector in it (root): RACE=regexp chooses, RACEFLAGS=-long
+	go test -race -count=1 -v -parallel=1 -timeout=2h -run='$(RACE)' ./integration/ $(RACEFLAGS)
 
 .PHONY: engines
 engines: export OVSNET_REQUIRE := all

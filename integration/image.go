@@ -82,8 +82,9 @@ var testImage = sync.OnceValues(func() ([]byte, error) {
 })
 
 // build compiles a program of the module, statically, into build/e2e, once for
-// all tests of this process, and returns its path. Where OVSNET_PROGRAMS names
-// a folder, it has been compiled before and is there.
+// all tests of this process, and returns its path. The driver has the race
+// detector in it where the tests have, and is then in build/race. Where
+// OVSNET_PROGRAMS names a folder, a program has been compiled before and is there.
 func build(pkg, name string) (string, error) {
 	if made := os.Getenv("OVSNET_PROGRAMS"); made != "" {
 		return filepath.Join(made, name), nil
@@ -100,10 +101,14 @@ func compile(pkg, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	target := filepath.Join(root, "build", "e2e", name)
-	cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-buildvcs=false", "-o", target, pkg)
+	folder, cgo, args := "e2e", "CGO_ENABLED=0", []string{"build", "-trimpath", "-buildvcs=false"}
+	if raced && name == driverProgram {
+		folder, cgo, args = "race", "CGO_ENABLED=1", append(args, "-race") // the detector needs cgo
+	}
+	target := filepath.Join(root, "build", folder, name)
+	cmd := exec.CommandContext(context.Background(), "go", append(args, "-o", target, pkg)...)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), cgo)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build %s: %w: %s", pkg, err, out)
 	}

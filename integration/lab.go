@@ -120,8 +120,13 @@ func (h *Host) begin(tb testing.TB, lab string) {
 
 func (h *Host) finish(tb testing.TB, janitor *exec.Cmd, end io.Closer) {
 	tb.Helper()
-	if tb.Failed() && h.pid != 0 {
-		h.lastWords(tb)
+	if h.pid != 0 {
+		if report := h.Races(tb); report != "" {
+			tb.Errorf("host %s: a data race, at which the program ended:\n%s", h.Name, report)
+		}
+		if tb.Failed() {
+			h.lastWords(tb)
+		}
 	}
 	if err := end.Close(); err != nil {
 		tb.Error(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,6 +21,9 @@ const (
 
 // managed is what docker plugin commands call the plugin.
 const managed = "ovsnet"
+
+// driverProgram is the file of the driver, by either way of running it.
+const driverProgram = "ovsnet"
 
 // StartPlugin installs and enables the managed plugin with settings of the form
 // KEY=value. It is the one in the folder that OVSNET_PLUGIN names (made by
@@ -70,7 +74,8 @@ func PluginDir(tb testing.TB) string {
 }
 
 // pluginDir is a folder that docker plugin create takes: what "make plugin" made, in the folder that OVSNET_PLUGIN
-// names, as it is; without the variable that in build/plugin with a fresh program in it.
+// names, as it is; without the variable that in build/plugin with a fresh program in it, and likewise where that is to have
+// the race detector.
 func pluginDir(tb testing.TB) (string, error) {
 	tb.Helper()
 	root, err := moduleRoot()
@@ -78,8 +83,8 @@ func pluginDir(tb testing.TB) (string, error) {
 		return "", err
 	}
 	made := os.Getenv("OVSNET_PLUGIN")
-	fresh := made == ""
-	if fresh {
+	fresh := made == "" || raced
+	if made == "" {
 		made = "build/plugin"
 	}
 	if !filepath.IsAbs(made) {
@@ -91,33 +96,36 @@ func pluginDir(tb testing.TB) (string, error) {
 	if !fresh {
 		return made, nil
 	}
-	program, err := build("./cmd/ovsnet", "ovsnet")
+	program, err := build("./cmd/ovsnet", driverProgram)
 	if err != nil {
 		return "", err
 	}
 	dir := filepath.Join(tb.TempDir(), "plugin")
 	for _, args := range [][]string{
 		{"cp", "-a", made, dir},
-		{"cp", "-f", program, filepath.Join(dir, "rootfs", "ovsnet")},
+		{"cp", "-f", program, filepath.Join(dir, "rootfs", driverProgram)},
 		{"cp", "-f", filepath.Join(root, "cmd", "ovsnet", "plugin", "config.json"), dir},
 	} {
 		if _, err = output(args, nil); err != nil {
 			return "", err
 		}
 	}
-	return dir, nil
+	if raced {
+		err = haltPlugin(filepath.Join(dir, "config.json"))
+	}
+	return dir, err
 }
 
 // StartServe starts "ovsnet serve" on the host, as its systemd unit does, with
 // settings of the form KEY=value, and waits for its socket.
 func (h *Host) StartServe(tb testing.TB, settings ...string) {
 	tb.Helper()
-	program, err := build("./cmd/ovsnet", "ovsnet")
+	program, err := build("./cmd/ovsnet", driverProgram)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	h.ovsnet.line, h.ovsnet.args = program+" serve", nil
-	h.ovsnet.env = settings
+	h.ovsnet.env = append(slices.Clone(settings), halt)
 	h.launch(tb, &h.ovsnet)
 	h.await(tb, &h.ovsnet, func() error { return dialable(h.Path(shortSocket)) })
 }
@@ -140,13 +148,16 @@ func (h *Host) ReloadServe(tb testing.TB) {
 // what it says of errors too.
 func (h *Host) Ovsnet(tb testing.TB, command string) string {
 	tb.Helper()
-	program, err := build("./cmd/ovsnet", "ovsnet")
+	program, err := build("./cmd/ovsnet", driverProgram)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	out, err := h.Try("sh -c", program+" "+command+" 2>&1")
+	out, err := h.Try("sh -c", halt+" "+program+" "+command+" 2>&1")
 	if err != nil {
 		tb.Logf("%s", err)
+	}
+	if report := raceReport(out); report != "" {
+		tb.Errorf("host %s: ovsnet %s: data race:\n%s", h.Name, command, report)
 	}
 	return out
 }
