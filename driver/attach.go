@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -243,17 +244,15 @@ func (d *Driver) bridgeRow(n network) (ovsdb.Bridge, error) {
 
 // settle makes the network's bridge, flows and gateway, and writes it down. Run again it repairs what is missing.
 func (d *Driver) settle(ctx context.Context, n network) error {
-	n, err := d.settleSwitch(ctx, n)
-	if err != nil {
-		return fmt.Errorf("network %s: %w", short(n.ID), err)
-	}
-	if err := d.ensureGateway(ctx, n); err != nil {
+	rec := n.record
+	var g errgroup.Group
+	// A disk takes its time, and need not wait for the switch: whichever of the two a crash leaves, the next start finds it.
+	g.Go(func() error { return d.journal.save(rec) })
+	g.Go(func() (err error) {
+		n, err = d.settleOutside(ctx, n)
 		return err
-	}
-	if err := d.openOutside(ctx, n); err != nil {
-		return err
-	}
-	if err := d.journal.save(n.record); err != nil {
+	})
+	if err := g.Wait(); err != nil {
 		return err
 	}
 	n.settled = true
@@ -263,6 +262,18 @@ func (d *Driver) settle(ctx context.Context, n network) error {
 	return d.followPeers(ctx, n.ID, d.peersOf) // those that have come or gone meanwhile
 }
 
+// settleOutside makes everything of the network that is not the driver's own.
+func (d *Driver) settleOutside(ctx context.Context, n network) (network, error) {
+	n, err := d.settleSwitch(ctx, n)
+	if err != nil {
+		return n, fmt.Errorf("network %s: %w", short(n.ID), err)
+	}
+	if err = d.ensureGateway(ctx, n); err != nil {
+		return n, err
+	}
+	return n, d.openOutside(ctx, n)
+}
+
 // settleSwitch makes the network's bridge, with its tunnel and flows.
 func (d *Driver) settleSwitch(ctx context.Context, n network) (network, error) {
 	bridge, err := d.bridgeRow(n)
@@ -270,8 +281,10 @@ func (d *Driver) settleSwitch(ctx context.Context, n network) (network, error) {
 		return n, err
 	}
 	rows := []ovsdb.Change{ovsdb.EnsureBridge{Bridge: bridge}}
+	var peers []netip.Addr
 	if n.overlay() {
-		port, bad := d.tunnelRow(ctx, n)
+		peers = d.peersOf(n)
+		port, bad := d.tunnelRow(ctx, n, peers)
 		if bad != nil {
 			return n, bad
 		}
@@ -292,7 +305,7 @@ func (d *Driver) settleSwitch(ctx context.Context, n network) (network, error) {
 			}
 		}
 		d.mu.Lock()
-		_, _, err = n.peers.become(d.peersOf(n))
+		_, _, err = n.peers.become(peers)
 		d.mu.Unlock()
 		known, bad := d.knownFlows(n)
 		if err = errors.Join(err, bad); err != nil {

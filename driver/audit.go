@@ -106,6 +106,7 @@ func (l *loop) compare(ctx context.Context) error {
 		}
 		close(d.restored)
 	}
+	d.compiler.sweep()
 	errs := []error{d.followUnderlay(ctx), l.compareLinks(ctx)}
 	d.mu.Lock()
 	w := d.world.snapshot()
@@ -145,7 +146,7 @@ func (l *loop) compareRows(ctx context.Context, w world, snap ovsdb.Snapshot) er
 		verbs[len(rows)] = networkKey(n.ID)
 		rows = append(rows, ovsdb.EnsureBridge{Bridge: row})
 		if n.overlay() {
-			port, bad := d.tunnelRow(ctx, n)
+			port, bad := d.tunnelRow(ctx, n, d.peersOf(n))
 			if bad != nil {
 				return bad
 			}
@@ -288,7 +289,7 @@ func (l *loop) compareFlows(ctx context.Context, n network) (int, error) {
 		changes = append(changes, fc)
 	}
 	b.objects = map[string]flows.Compiled{}
-	b.take(changes)
+	b.set(changes)
 	if b.stalls && !l.wakes(ctx, b) {
 		b.unsure = true
 		return 0, errStalled

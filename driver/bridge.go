@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/ovsnet/ovsnet/flows"
 	"github.com/ovsnet/ovsnet/flows/openflow"
 )
@@ -115,10 +117,10 @@ func (b *bridge) alive() bool {
 // the switch, or the next apply puts it right.
 func (b *bridge) apply(ctx context.Context, changes []flowChange) error {
 	before := b.touched(changes)
-	update, gone := b.take(changes)
-	var err error
+	b.set(changes)
 	if !b.unsure {
-		err = b.send(ctx, update, gone)
+		update, gone := b.since(before)
+		err := b.send(ctx, update, gone)
 		var refused *openflow.RefusedError
 		switch {
 		case err == nil:
@@ -130,7 +132,7 @@ func (b *bridge) apply(ctx context.Context, changes []flowChange) error {
 		}
 		b.close() // lost on the way: only a comparison can tell what arrived
 	}
-	if _, err = b.sync(ctx); err != nil {
+	if _, err := b.sync(ctx); err != nil {
 		b.put(before)
 		b.unsure = true
 		return fmt.Errorf("bridge %s: %w", b.name, err)
@@ -161,23 +163,24 @@ func (b *bridge) put(objects map[string]*flows.Compiled) {
 	}
 }
 
-// take writes changes into objects and says what all of them together mean for the switch, and which meters have to go
-// after that.
-func (b *bridge) take(changes []flowChange) (openflow.Update, []openflow.MeterMod) {
-	var old, now flows.Compiled
-	touched := map[string]bool{}
+// set writes changes into objects.
+func (b *bridge) set(changes []flowChange) {
 	for _, c := range changes {
-		if !touched[c.object] {
-			touched[c.object] = true
-			join(&old, b.objects[c.object])
-		}
 		if c.compiled == nil {
 			delete(b.objects, c.object)
 		} else {
 			b.objects[c.object] = *c.compiled
 		}
 	}
-	for object := range touched {
+}
+
+// since says what it means for the switch that objects are not as before any more, and which meters have to go after that.
+func (b *bridge) since(before map[string]*flows.Compiled) (openflow.Update, []openflow.MeterMod) {
+	var old, now flows.Compiled
+	for object, c := range before {
+		if c != nil {
+			join(&old, *c)
+		}
 		join(&now, b.objects[object])
 	}
 	var u openflow.Update
@@ -225,33 +228,37 @@ func (b *bridge) answers(ctx context.Context) error {
 	return b.conn.Barrier(ctx)
 }
 
+// read gives all that the switch holds of ours. It asks for everything at once: the switch comes round to its connections
+// the less often the more bridges it has.
+func (b *bridge) read(ctx context.Context) (have []openflow.FlowStats, groups []flows.GroupDesc, meters []flows.MeterDesc, err error) {
+	g, ctx := errgroup.WithContext(ctx)
+	// Without it the guard sees no ports in fragments, and drops them all.
+	g.Go(func() error { return b.conn.ShowFirstFragments(ctx) })
+	g.Go(func() (err error) {
+		have, err = b.conn.DumpFlows(ctx, flows.CookieOwnerValue, flows.CookieOwnerMask)
+		return err
+	})
+	g.Go(func() (err error) { groups, err = b.conn.DumpGroups(ctx); return err })
+	g.Go(func() (err error) { meters, err = b.conn.DumpMeters(ctx); return err })
+	err = g.Wait()
+	return have, groups, meters, err
+}
+
 // sync compares everything that the switch holds of ours with what objects want and changes the difference. What
 // matches is left alone, its counters too. It returns the number of repairs.
 func (b *bridge) sync(ctx context.Context) (int, error) {
 	if err := b.connect(ctx); err != nil {
 		return 0, err
 	}
-	// Without it the guard sees no ports in fragments, and drops them all.
-	if err := b.conn.ShowFirstFragments(ctx); err != nil {
-		return 0, err
-	}
 	want, err := flows.Merge(slices.Collect(maps.Values(b.objects))...)
 	if err != nil {
 		return 0, err
 	}
-	have, err := b.conn.DumpFlows(ctx, flows.CookieOwnerValue, flows.CookieOwnerMask)
+	have, groups, meters, err := b.read(ctx)
 	if err != nil {
 		return 0, err
 	}
 	b.seen = sightings(have, time.Now())
-	groups, err := b.conn.DumpGroups(ctx)
-	if err != nil {
-		return 0, err
-	}
-	meters, err := b.conn.DumpMeters(ctx)
-	if err != nil {
-		return 0, err
-	}
 	u := openflow.Update{Groups: compareGroups(groups, want.Groups)}
 	var gone []openflow.MeterMod
 	u.Meters, gone = diffMeters(meters, want.Meters)

@@ -10,24 +10,24 @@ import (
 	"github.com/ovsnet/ovsnet/flows/openflow"
 )
 
-// diffFlows says what to add to and delete from old to get now. A flow is the same when its key is, and unchanged when
+// diffFlows says what to add to and delete from old to get now. A flow is the same when its id is, and unchanged when
 // its cookie is: the cookie holds a hash of the content.
 func diffFlows(old, now []flows.Flow) (add, del []flows.Flow) {
-	had := make(map[flows.Key]uint64, len(old))
-	keys := make([]flows.Key, len(old))
+	had := make(map[string]uint64, len(old))
+	ids := make([]string, len(old))
 	for i, f := range old {
-		keys[i] = f.Key()
-		had[keys[i]] = f.Cookie
+		ids[i] = f.ID()
+		had[ids[i]] = f.Cookie
 	}
 	for _, f := range now {
-		k := f.Key()
-		if cookie, ok := had[k]; !ok || cookie != f.Cookie {
+		id := f.ID()
+		if cookie, ok := had[id]; !ok || cookie != f.Cookie {
 			add = append(add, f)
 		}
-		delete(had, k)
+		delete(had, id)
 	}
 	for i, f := range old {
-		if _, left := had[keys[i]]; left {
+		if _, left := had[ids[i]]; left {
 			del = append(del, f)
 		}
 	}

@@ -34,17 +34,18 @@ type Driver struct {
 	log     *slog.Logger
 	version string
 
-	ovs     *ovsdb.Client
-	links   *link.Links
-	journal *journal
-	fw      *nat.Firewall // nil where the host has none that can be used; fwErr says why
-	fwErr   error
-	mending sync.Mutex // one goroutine at a time compares the firewall with the world
-	loop    *loop
-	locks   keyedLocks
-	peers   *peers
-	again   chan announcement // endpoints to be announced to peers for the second time
-	vnis    allocations       // of a Swarm whose leader this host is or was; under vnisKey
+	ovs      *ovsdb.Client
+	links    *link.Links
+	journal  *journal
+	fw       *nat.Firewall // nil where the host has none that can be used; fwErr says why
+	fwErr    error
+	mending  sync.Mutex // one goroutine at a time compares the firewall with the world
+	loop     *loop
+	locks    keyedLocks
+	peers    *peers
+	compiler peerCompiler
+	again    chan announcement // endpoints to be announced to peers for the second time
+	vnis     allocations       // of a Swarm whose leader this host is or was; under vnisKey
 
 	// restored is closed when the world has been read back from the journal and from Open vSwitch.
 	restored chan struct{}

@@ -35,12 +35,9 @@ func sightings(have []openflow.FlowStats, now time.Time) map[netip.Addr]sighting
 		if !ok {
 			continue
 		}
-		s, known := out[a]
-		if since := now.Add(-f.Duration); !known || since.Before(s.since) {
-			s.since = since
-		}
-		if last := now.Add(-f.Idle); f.Packets > 0 && last.After(s.last) {
-			s.last = last
+		s := sighting{since: now.Add(-f.Duration)}
+		if f.Packets > 0 {
+			s.last = now.Add(-f.Idle)
 		}
 		out[a] = s
 	}

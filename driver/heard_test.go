@@ -19,19 +19,17 @@ func TestSightings(t *testing.T) {
 	n := flows.Network{Tag: 1, ICC: true, Tunnel: &flows.Tunnel{Port: 9, Limit: 1, Idle: 1}}
 	var have []openflow.FlowStats
 	for i, a := range []netip.Addr{four, six, other} {
-		c, err := flows.CompilePeer(flows.Peer{Network: n, ID: uint16(i) + 1, Addr: a})
+		c, err := flows.CompilePeer(flows.Peer{Tag: n.Tag, Tunnel: *n.Tunnel, ID: uint16(i) + 1, Addr: a})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range c.Flows {
-			have = append(have, openflow.FlowStats{Flow: f, Duration: time.Hour, Idle: time.Hour})
-		}
-		// Frames with a mark, and those without, are counted by two flows.
+		s := openflow.FlowStats{Flow: c.Flows[0], Duration: time.Hour, Idle: time.Hour}
 		if a != other {
-			have[len(have)-len(c.Flows)].Packets, have[len(have)-len(c.Flows)].Idle = 5, 20*time.Second
-			have[len(have)-len(c.Flows)+1].Packets, have[len(have)-len(c.Flows)+1].Idle = 5, time.Duration(i+1)*10*time.Second
+			s.Packets, s.Idle = 5, time.Duration(i+1)*10*time.Second
 		}
+		have = append(have, s)
 	}
+	have = append(have, openflow.FlowStats{Flow: flows.CompileBridge().Flows[0], Packets: 5})
 	since := now.Add(-time.Hour)
 	want := map[netip.Addr]sighting{four: {since, now.Add(-10 * time.Second)}, six: {since, now.Add(-20 * time.Second)}, other: {since: since}}
 	if diff := cmp.Diff(want, sightings(have, now), cmp.AllowUnexported(sighting{}), compareAddr); diff != "" {

@@ -117,15 +117,6 @@ func (n network) tunnelView() *flows.Tunnel {
 	return &flows.Tunnel{Port: uint16(n.tunnelOF & 0xffff), Limit: learnLimit, Idle: learnIdle}
 }
 
-// compilePeer gives the flows of one peer.
-func compilePeer(n network, a netip.Addr, id uint16) (flowChange, error) {
-	c, err := flows.CompilePeer(flows.Peer{Network: n.view(false), ID: id, Addr: a})
-	if err != nil {
-		return flowChange{}, fmt.Errorf("flows of peer %s: %w", a, err)
-	}
-	return flowChange{bridge: n.Bridge, object: objectPeer(a), compiled: &c}, nil
-}
-
 // compileNeighbours gives the flows of the neighbours of ovs.tunnel.static that are behind one peer.
 func compileNeighbours(n network, peer netip.Addr) ([]flowChange, error) {
 	var out []flowChange
@@ -143,16 +134,6 @@ func compileNeighbours(n network, peer netip.Addr) ([]flowChange, error) {
 	return out, nil
 }
 
-// peerFlows gives the flows of a peer and of what is behind it.
-func peerFlows(n network, a netip.Addr, id uint16) ([]flowChange, error) {
-	peer, err := compilePeer(n, a, id)
-	if err != nil {
-		return nil, err
-	}
-	behind, err := compileNeighbours(n, a)
-	return append(behind, peer), err
-}
-
 // withoutPeer takes a peer out, and what is behind it.
 func withoutPeer(n network, a netip.Addr) []flowChange {
 	out := []flowChange{{bridge: n.Bridge, object: objectPeer(a)}}
@@ -162,25 +143,6 @@ func withoutPeer(n network, a netip.Addr) []flowChange {
 		}
 	}
 	return out
-}
-
-// knownFlows gives the flows of all peers that the network has by now.
-func (d *Driver) knownFlows(n network) ([]flowChange, error) {
-	if !n.overlay() {
-		return nil, nil
-	}
-	d.mu.Lock()
-	known := n.peers.snapshot()
-	d.mu.Unlock()
-	var out []flowChange
-	for _, k := range known {
-		fcs, err := peerFlows(n, k.addr, k.id)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, fcs...)
-	}
-	return out, nil
 }
 
 // peersChanged brings every network across hosts to the peers that it has by now, and programs the difference alone: what
@@ -242,7 +204,7 @@ func (d *Driver) followPeers(ctx context.Context, id string, listOf func(network
 		fcs = append(fcs, withoutPeer(n, a)...)
 	}
 	for _, k := range come {
-		add, bad := peerFlows(n, k.addr, k.id)
+		add, bad := d.peerFlows(n, k.addr, k.id)
 		if bad != nil {
 			return fmt.Errorf("network %s: %w", short(id), bad)
 		}

@@ -236,12 +236,12 @@ func TestPeersChange(t *testing.T) {
 // learned is a flow that a switch has made itself.
 func learned(id uint16) string {
 	return fmt.Sprintf("cookie=%#x,table=42,priority=100,reg0=1/0xffff,dl_dst=02:00:00:00:00:07,actions=drop",
-		flows.Cookie{Row: learnedRow(), Object: id, Hash: 1}.Uint64())
+		flows.Cookie{Row: rowNumber("learned"), Object: id, Hash: 1}.Uint64())
 }
 
-func learnedRow() uint8 {
+func rowNumber(name string) uint8 {
 	for _, r := range flows.Rows() {
-		if r.Name == "learned" {
+		if r.Name == name {
 			return r.Number
 		}
 	}
@@ -260,13 +260,17 @@ func TestAuditMendsOverlay(t *testing.T) {
 		d := run(t, cfg)
 		n = create(t, d, "123456789abcdef", "ovs.tunnel.vni=5")
 		want := cookies(t, sw, n.Bridge, "peer")
-		for id := range want {
-			sw.OFCtl(t, "add-flow", n.Bridge, learned(id))
+		var taught uint16
+		for taught = range want {
+			sw.OFCtl(t, "add-flow", n.Bridge, learned(taught))
 			break
 		}
 		sw.Ctl(t, "set", "Interface", n.Tunnel, "options:key=6", "options:local_ip=198.51.100.77")
-		sw.OFCtl(t, "del-flows", n.Bridge, "table=0,in_port="+strconv.Itoa(tunnelOFPort))
+		sw.OFCtl(t, "--strict", "del-flows", n.Bridge, "table=0,priority=50,in_port="+strconv.Itoa(tunnelOFPort))
 		for id := range want {
+			if id != taught { // the switch forgets with a peer's flow what it has learned from that peer
+				sw.OFCtl(t, "del-flows", n.Bridge, fmt.Sprintf("cookie=%#x/%#x", flows.Cookie{Row: rowNumber("peer"), Object: id}.Uint64(), ^uint64(0xffffff)))
+			}
 			sw.OFCtl(t, "mod-group", n.Bridge, fmt.Sprintf("group_id=%d,type=all", flows.PeerGroup(1, id)))
 		}
 		mended(t, sw, d, n, len(want))
@@ -301,6 +305,9 @@ func mended(t *testing.T, sw *ovstest.Switch, d *Driver, n network, peers int) {
 		}
 		if got := len(cookies(t, sw, n.Bridge, "peer")); got != peers {
 			return fmt.Errorf("flows of %d peers, want %d", got, peers)
+		}
+		if got := len(cookies(t, sw, n.Bridge, "unknown-peer")); got != 1 {
+			return fmt.Errorf("%d flows drop what other hosts send, want 1", got)
 		}
 		if got := strings.Count(sw.OFCtl(t, "dump-groups", n.Bridge), "tun_dst"); got != peers {
 			return fmt.Errorf("%d buckets, want %d", got, peers)

@@ -65,16 +65,29 @@ const (
 )
 
 func (p *peers) of(named []string) []netip.Addr {
-	return slices.SortedFunc(maps.Keys(p.sources(named)), netip.Addr.Compare)
+	var out []netip.Addr
+	p.each(named, func(a netip.Addr, _ string) { out = append(out, a) })
+	slices.SortFunc(out, netip.Addr.Compare)
+	return slices.Compact(out)
 }
 
 func (p *peers) sources(named []string) map[netip.Addr][]string {
+	out := map[netip.Addr][]string{}
+	p.each(named, func(a netip.Addr, from string) {
+		if !slices.Contains(out[a], from) {
+			out[a] = append(out[a], from)
+		}
+	})
+	return out
+}
+
+// each tells tell of every peer, and where it is known from; of one that is known twice, twice.
+func (p *peers) each(named []string, tell func(a netip.Addr, from string)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out := map[netip.Addr][]string{}
 	add := func(a netip.Addr, from string) {
-		if !p.own[a] && a != p.self && !slices.Contains(out[a], from) {
-			out[a] = append(out[a], from)
+		if !p.own[a] && a != p.self {
+			tell(a, from)
 		}
 	}
 	for _, list := range []struct {
@@ -94,7 +107,6 @@ func (p *peers) sources(named []string) map[netip.Addr][]string {
 	for a := range p.nodes {
 		add(a, fromSwarm)
 	}
-	return out
 }
 
 // SetPeers replaces the peers of the settings. It returns when the switches know those that have an address; names are

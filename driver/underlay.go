@@ -222,9 +222,9 @@ func (d *Driver) localFor(ctx context.Context, peers []netip.Addr) (netip.Addr, 
 	return v4, nil
 }
 
-// tunnelRow is the row of the network's tunnel as the peers and the host's addresses ask for it.
-func (d *Driver) tunnelRow(ctx context.Context, n network) (ovsdb.Port, error) {
-	local, err := d.localFor(ctx, d.peersOf(n))
+// tunnelRow is the row of the network's tunnel as its peers and the host's addresses ask for it.
+func (d *Driver) tunnelRow(ctx context.Context, n network, peers []netip.Addr) (ovsdb.Port, error) {
+	local, err := d.localFor(ctx, peers)
 	if err != nil {
 		return ovsdb.Port{}, fmt.Errorf("network %s: %w", short(n.ID), err)
 	}

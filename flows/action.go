@@ -78,6 +78,9 @@ type PopVLAN struct{}
 // DecTTL decrements the TTL or hop limit; a packet that reaches zero ends here.
 type DecTTL struct{}
 
+// Exit ends all that becomes of the packet, in the flows that resubmitted it here too.
+type Exit struct{}
+
 // CT sends the packet through the connection tracker (ct() of ovs-actions(7)).
 type CT struct {
 	Commit   bool
@@ -115,6 +118,7 @@ func (Resubmit) isAction()    {}
 func (PushVLAN) isAction()    {}
 func (PopVLAN) isAction()     {}
 func (DecTTL) isAction()      {}
+func (Exit) isAction()        {}
 func (CT) isAction()          {}
 func (Goto) isAction()        {}
 func (Raw) isAction()         {}
@@ -204,6 +208,9 @@ func (PopVLAN) String() string { return "pop_vlan" }
 
 // String is "dec_ttl".
 func (DecTTL) String() string { return "dec_ttl" }
+
+// String is "exit".
+func (Exit) String() string { return "exit" }
 
 // String is "ct(commit,table=3,zone=5,nat)".
 func (a CT) String() string {

@@ -3,14 +3,12 @@
 package flows
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
+	"sync"
 )
 
 // ErrClash marks two flows of one bridge with the same table, priority and match but different actions.
@@ -150,8 +148,13 @@ func setRegs(values ...regValue) Action { return SetField{regs(values...)} }
 // setOutput chooses the port. OVS reads ports from registers as 16-bit numbers, in which LOCAL is 0xfffe.
 func setOutput(port uint32) Action { return setRegs(reg(RegOutput, uint64(port&0xffff))) }
 
-// CompileBridge gives the rows that every bridge has, whatever its networks and ports.
-func CompileBridge() Compiled {
+// CompileBridge gives the rows that every bridge has, whatever its networks and ports. They are for reading: all calls
+// give the same ones.
+func CompileBridge() Compiled { return bridgeRows() }
+
+var bridgeRows = sync.OnceValue(compileBridge)
+
+func compileBridge() Compiled {
 	var c Compiled
 	add := func(r Row, m Match, actions ...Action) {
 		c.Flows = append(c.Flows, r.flow(objectBridge, m, actions...))
@@ -341,20 +344,26 @@ func LinkLocal(mac net.HardwareAddr) netip.Addr {
 	return netip.AddrFrom16([16]byte{0xfe, 0x80, 8: mac[0] ^ 2, 9: mac[1], 10: mac[2], 11: 0xff, 12: 0xfe, 13: mac[3], 14: mac[4], 15: mac[5]})
 }
 
-// Merge joins what the objects of one bridge ask for, sorted; the same flow with different actions is ErrClash.
+// Merge joins what the objects of one bridge ask for, in their order; the same flow with different actions is ErrClash.
 func Merge(parts ...Compiled) (Compiled, error) {
 	var all Compiled
-	seen := map[Key]Flow{}
+	count := 0
+	for _, c := range parts {
+		count += len(c.Flows)
+	}
+	all.Flows = make([]Flow, 0, count)
+	seen := make(map[string]int, count) // the place in all.Flows
 	for _, c := range parts {
 		for _, f := range c.Flows {
-			key := f.Key()
-			if old, ok := seen[key]; ok {
-				if Hash24(old) != Hash24(f) {
+			id := f.ID()
+			if i, ok := seen[id]; ok {
+				if old := all.Flows[i]; Hash24(old) != Hash24(f) {
 					return all, fmt.Errorf("%w: %s and %s", ErrClash, old, f)
 				}
 				continue
 			}
-			seen[key] = f
+			seen[id] = len(all.Flows)
+			all.Flows = append(all.Flows, f)
 		}
 		all.Groups = append(all.Groups, c.Groups...)
 		all.Members = append(all.Members, c.Members...)
@@ -370,13 +379,5 @@ func Merge(parts ...Compiled) (Compiled, error) {
 		}
 		slices.SortFunc(g.Buckets, func(a, b Bucket) int { return int(a.ID) - int(b.ID) })
 	}
-	for _, key := range slices.SortedFunc(maps.Keys(seen), compareKeys) {
-		all.Flows = append(all.Flows, seen[key])
-	}
 	return all, nil
-}
-
-// compareKeys is the order of pages and dumps: tables rise, priorities fall.
-func compareKeys(a, b Key) int {
-	return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(b.Priority, a.Priority), strings.Compare(a.Match, b.Match))
 }

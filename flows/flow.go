@@ -30,6 +30,21 @@ type Key struct {
 	Match    string
 }
 
+// ID is the flow's Key in a form that is quick to make and to compare, and that nobody reads.
+func (f Flow) ID() string {
+	b := make([]byte, 0, 64)
+	b = append(b, f.Table, byte(f.Priority>>8), byte(f.Priority))
+	for _, fm := range f.Match {
+		b = append(b, byte(fm.Field), fm.N)
+		b = append(b, fm.Value[:fm.N]...)
+		if fm.Masked {
+			b = append(b, 0) // no field has this number
+			b = append(b, fm.Mask[:fm.N]...)
+		}
+	}
+	return string(b)
+}
+
 // Key is the flow's identity in its bridge.
 func (f Flow) Key() Key { return Key{Table: f.Table, Priority: f.Priority, Match: f.Match.String()} }
 

@@ -38,6 +38,7 @@ func TestActionText(t *testing.T) {
 		"push_vlan:0x8100":                             PushVLAN{0x8100},
 		"pop_vlan":                                     PopVLAN{},
 		"dec_ttl":                                      DecTTL{},
+		"exit":                                         Exit{},
 		"ct()":                                         CT{},
 		"ct(commit,table=3,zone=5,nat)":                CT{Commit: true, HasTable: true, Table: 3, Zone: 5, NAT: true},
 		"ct(table=0,zone=NXM_NX_REG0[0..15])":          CT{HasTable: true, ZoneField: FieldReg0, ZoneBits: 16},
@@ -80,6 +81,32 @@ func TestFlowText(t *testing.T) {
 	}
 	if got := (Key{Table: 3, Priority: 5, Match: "ip"}).String(); got != "table=3, priority=5,ip" {
 		t.Errorf("key: %s", got)
+	}
+}
+
+// TestFlowID: two flows have one id when they have one key, and only then.
+func TestFlowID(t *testing.T) {
+	t.Parallel()
+	var all []Flow
+	for _, m := range []Match{
+		nil, NewMatch(U(FieldReg0, 1)), NewMatch(UMask(FieldReg0, 1, 1)), NewMatch(UMask(FieldReg0, 1, 3)), NewMatch(U(FieldReg0, 1), U(FieldReg1, 0)),
+		NewMatch(U(FieldReg1, 1)), NewMatch(U(FieldReg1, 0), U(FieldReg0, 1)), NewMatch(UMask(FieldReg0, 1, 0)),
+		NewMatch(U(FieldIPProto, 1), U(FieldEthType, EthTypeIPv4)), NewMatch(U(FieldIPProto, 1), U(FieldEthType, EthTypeIPv6)),
+		NewMatch(Addr(FieldTunSrc, addr("192.0.2.1"))), NewMatch(Addr(FieldTunIPv6Src, addr("::192.0.2.1"))),
+	} {
+		for _, at := range []struct {
+			table    uint8
+			priority uint16
+		}{{0, 1}, {1, 0}, {0, 0x100}} {
+			all = append(all, Flow{Table: at.table, Priority: at.priority, Match: m, Cookie: uint64(len(all))})
+		}
+	}
+	for _, a := range all {
+		for _, b := range all {
+			if same := a.Key() == b.Key(); same != (a.ID() == b.ID()) {
+				t.Errorf("%s and %s: one key is %t, one id %t", a, b, same, !same)
+			}
+		}
 	}
 }
 

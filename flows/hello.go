@@ -25,7 +25,7 @@ func Hello(n Network) ([]byte, []Action) {
 // PeerOf says which peer's frames a flow counts, if it is one that does.
 func PeerOf(f Flow) (netip.Addr, bool) {
 	c, ours := ParseCookie(f.Cookie)
-	if !ours || c.Row != rowPeer.Number && c.Row != rowPeerMarked.Number {
+	if !ours || c.Row != rowPeer.Number {
 		return netip.Addr{}, false
 	}
 	if m, ok := f.Match.Get(FieldTunSrc); ok {

@@ -45,6 +45,11 @@ func randomRemotes(t *rapid.T, h *house) {
 	}
 }
 
+// netOf is the network with a tag.
+func (h house) netOf(tag uint16) flows.Network {
+	return h.nets[slices.IndexFunc(h.nets, func(n flows.Network) bool { return n.Tag == tag })]
+}
+
 // arrive is a frame from a tunnel: its source and what is in it, or why it is dropped.
 func (h house) arrive(in uint32, frame []byte) (station, packet, string) {
 	p := look(frame)
@@ -53,7 +58,7 @@ func (h house) arrive(in uint32, frame []byte) (station, packet, string) {
 	if i < 0 {
 		return station{}, p, "unknown-peer"
 	}
-	src := station{number: in, net: h.peers[i].Network, tunnel: true}
+	src := station{number: in, net: h.netOf(h.peers[i].Tag), tunnel: true}
 	if p.tagged {
 		tci := u16(frame[14:])
 		src.isolated, src.promisc = tci&1 != 0, tci&2 != 0

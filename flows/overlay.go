@@ -32,9 +32,11 @@ func (t Tunnel) validate() error {
 
 // compileArrival gives the rows of tunnels that are the same for every network.
 func compileArrival(add emit) {
-	add(rowHello, NewMatch(MAC(FieldEthSrc, helloMAC), eth(etherHello)))
-	add(rowGroupSource, NewMatch(MACMask(FieldEthSrc, multicastMAC, multicastMAC)))
-	add(rowArriveMiss, nil)
+	add(rowMarked, NewMatch(isTagged()), append(unmark(), Goto{TableArrive})...)
+	add(rowUnmarked, nil, Goto{TableArrive})
+	add(rowHello, NewMatch(MAC(FieldEthSrc, helloMAC), eth(etherHello)), Exit{})
+	add(rowGroupSource, NewMatch(MACMask(FieldEthSrc, multicastMAC, multicastMAC)), Exit{})
+	add(rowArrived, nil, setRegs(reg(RegTarget, 0)))
 	add(rowRemoteMiss, nil, setRegs(reg(RegTarget, 0)))
 	add(rowSpreadMiss, nil)
 }
@@ -103,11 +105,11 @@ func (n Network) gatewayStays(add emit) {
 		return
 	}
 	net := regs(reg(RegNetwork, uint64(n.Tag)))
-	add(rowRemoteGateway, NewMatch(net, MAC(FieldEthDst, n.GatewayMAC)))
+	add(rowRemoteGateway, NewMatch(net, MAC(FieldEthDst, n.GatewayMAC)), Exit{})
 	// What the host routes for a port that may not reach all passes as the port's own (rowRouted).
 	add(rowGatewayStays, NewMatch(net, U(FieldInPort, uint64(PortLocal))))
 	both := func(fs ...FieldMatch) {
-		add(rowRemoteGateway, with(fs, net))
+		add(rowRemoteGateway, with(fs, net), Exit{})
 		add(rowGatewayStays, with(fs, net))
 	}
 	both(MAC(FieldEthSrc, n.GatewayMAC))

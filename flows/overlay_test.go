@@ -67,7 +67,7 @@ func overlaid(n flows.Network, limit uint32) flows.Network {
 func peersOf(n flows.Network, numbers ...int) []flows.Peer {
 	var all []flows.Peer
 	for _, number := range numbers {
-		all = append(all, flows.Peer{Network: n, ID: uint16(number), Addr: vtep(number)})
+		all = append(all, flows.Peer{Tag: n.Tag, Tunnel: *n.Tunnel, ID: uint16(number), Addr: vtep(number)})
 	}
 	return all
 }

@@ -10,8 +10,11 @@ import (
 )
 
 // Peer is another host with the same network, at the other end of its tunnel.
+//
+// Peers that are equal have the same flows, whatever else is different of their networks.
 type Peer struct {
-	Network Network // an overlay: it has a Tunnel
+	Tag    uint16 // the network's
+	Tunnel Tunnel // likewise
 	// ID is the peer's number, 1 to 65535, its own among the peers of the bridge for as long as it is one of them, and the
 	// same after a restart: what was learned from a peer is forgotten when its number changes.
 	ID uint16
@@ -24,36 +27,34 @@ type Peer struct {
 // switch itself deletes what it learned from that peer.
 func CompilePeer(p Peer) (Compiled, error) {
 	var c Compiled
-	t, err := p.Network.tunnel(p.ID, p.Addr)
-	if err != nil {
+	t, n := p.Tunnel, p.Tag
+	if err := checkPeer(n, t, p.ID, p.Addr); err != nil {
 		return c, fmt.Errorf("peer %v: %w", p.Addr, err)
 	}
-	n := p.Network.Tag
 	add := func(r Row, m Match, actions ...Action) { c.Flows = append(c.Flows, r.flow(p.ID, m, actions...)) }
 	from := tunnelFrom(t, p.Addr)
 	// The switch answers questions for endpoints of this host where they came from.
-	classify := []Action{setRegs(reg(RegNetwork, uint64(n)), reg(RegSource, uint64(KindTunnel))), tunnelTo(p.Addr)}
-	add(rowPeer, with(from), append(classify[:2:2], Goto{TableArrive})...)
-	add(rowPeerMarked, with(from, isTagged()), append(append(classify[:2:2], unmark()...), Goto{TableArrive})...)
-	add(rowLearn, with(from), p.learn(t), Goto{TableResolve})
+	// What arrive drops comes back from there to nothing, least of all to being learned from.
+	add(rowPeer, with(from), setRegs(reg(RegNetwork, uint64(n)), reg(RegSource, uint64(KindTunnel))), tunnelTo(p.Addr),
+		Resubmit{Table: TableUnmark}, p.learn(), Goto{TableResolve})
 	c.Members = append(c.Members, Member{Group: PeerGroup(n, p.ID),
 		Bucket: Bucket{ID: uint32(p.ID), Actions: []Action{tunnelTo(p.Addr), Output{uint32(t.Port)}}}})
 	return c, nil
 }
 
-// tunnel checks what peers and neighbours have in common.
-func (n Network) tunnel(id uint16, peer netip.Addr) (Tunnel, error) {
+// checkPeer checks what peers and neighbours have in common.
+func checkPeer(tag uint16, t Tunnel, id uint16, peer netip.Addr) error {
 	switch {
-	case n.Tag == 0:
-		return Tunnel{}, errors.New("network tag 0: must be 1 to 65535")
-	case n.Tunnel == nil:
-		return Tunnel{}, errors.New("the network has no tunnel")
+	case tag == 0:
+		return errors.New("network tag 0: must be 1 to 65535")
+	case t == Tunnel{}:
+		return errors.New("the network has no tunnel")
 	case id == 0:
-		return Tunnel{}, errors.New("number 0: must be 1 to 65535")
+		return errors.New("number 0: must be 1 to 65535")
 	case !peer.IsValid() || peer.Is4In6() || peer.IsUnspecified() || peer.IsMulticast() || peer.Zone() != "":
-		return Tunnel{}, errors.New("must be a unicast address without a zone")
+		return errors.New("must be a unicast address without a zone")
 	}
-	return *n.Tunnel, n.Tunnel.validate()
+	return t.validate()
 }
 
 // learn keeps in remote that the source MAC is behind the peer, with what is known of the port there, for as long as
@@ -61,11 +62,11 @@ func (n Network) tunnel(id uint16, peer netip.Addr) (Tunnel, error) {
 //
 // The match does not name the peer, so a frame from another one moves the MAC. The cookie does: the switch counts the
 // limit by it, and deletes by it what a peer taught when the peer's own flow is deleted.
-func (p Peer) learn(t Tunnel) Learn {
-	tag := reg(RegNetwork, uint64(p.Network.Tag))
+func (p Peer) learn() Learn {
+	t, tag := p.Tunnel, reg(RegNetwork, uint64(p.Tag))
 	l := Learn{
 		Table: rowLearned.Table, Priority: rowLearned.Priority, HardTimeout: t.Idle, Limit: t.Limit, DeleteLearned: true,
-		Cookie: Cookie{Row: rowLearned.Number, Object: p.ID, Hash: uint32(p.Network.Tag)}.Uint64(),
+		Cookie: Cookie{Row: rowLearned.Number, Object: p.ID, Hash: uint32(p.Tag)}.Uint64(),
 		Specs: []LearnSpec{
 			learnReg(LearnMatch, tag), LearnMatchField(FieldEthDst, FieldEthSrc),
 			LearnLoadField(FieldTunDst, FieldTunSrc), learnReg(LearnLoad, reg(RegTarget, uint64(KindTunnel))),
@@ -108,7 +109,11 @@ type Neighbour struct {
 // answered here.
 func CompileNeighbour(nb Neighbour) (Compiled, error) {
 	var c Compiled
-	t, err := nb.Network.tunnel(nb.ID, nb.Peer)
+	var t Tunnel
+	if nb.Network.Tunnel != nil {
+		t = *nb.Network.Tunnel
+	}
+	err := checkPeer(nb.Network.Tag, t, nb.ID, nb.Peer)
 	switch {
 	case err != nil:
 		return c, fmt.Errorf("neighbour %v at %v: %w", nb.MAC, nb.Peer, err)
@@ -117,8 +122,8 @@ func CompileNeighbour(nb Neighbour) (Compiled, error) {
 	}
 	add := func(r Row, m Match, actions ...Action) { c.Flows = append(c.Flows, r.flow(nb.ID, m, actions...)) }
 	net := regs(reg(RegNetwork, uint64(nb.Network.Tag)))
-	add(rowNeighbourFrame, with(tunnelFrom(t, nb.Peer), net, MAC(FieldEthSrc, nb.MAC)), Goto{TableResolve})
-	add(rowSpoofedNeighbour, NewMatch(net, MAC(FieldEthSrc, nb.MAC)))
+	add(rowNeighbourFrame, with(tunnelFrom(t, nb.Peer), net, MAC(FieldEthSrc, nb.MAC)), Resubmit{Table: TableResolve}, Exit{})
+	add(rowSpoofedNeighbour, NewMatch(net, MAC(FieldEthSrc, nb.MAC)), Exit{})
 	to := append([]Action{tunnelTo(nb.Peer)}, t.reach()...)
 	add(rowNeighbour, NewMatch(net, MAC(FieldEthDst, nb.MAC)), to...)
 

@@ -7,7 +7,7 @@ package flows
 //	             container > guard (> spoofed) > speech > address
 //	in > classify                                              > resolve > policy > forward > admit > output
 //	             gateway, unguarded container                                        > flood group
-//	             tunnel > arrive                                                     > spread > peers
+//	             tunnel > unmark > arrive                                            > spread > peers
 //
 // A frame for another host looks into remote on the way to spread, and goes on to admit where that knows the peer.
 // Whatever no flow allows is dropped; the rows of each table are on the page beside this one, rows.go.
@@ -19,6 +19,7 @@ const (
 	TableSpoofed  uint8 = 11
 	TableSpeech   uint8 = 12
 	TableAddress  uint8 = 14
+	TableUnmark   uint8 = 15
 	TableArrive   uint8 = 16
 	TableResolve  uint8 = 20
 	TableReply    uint8 = 22
@@ -42,12 +43,13 @@ type Table struct {
 }
 
 var tables = []Table{
-	{TableClassify, "classify", "which port, which network, what kind of source", "drop", []uint8{TableGuard, TableArrive, TableResolve}},
+	{TableClassify, "classify", "which port, which network, what kind of source; which peer a MAC is behind is learned into remote", "drop", []uint8{TableGuard, TableUnmark, TableResolve}},
 	{TableGuard, "guard", "containers: own MAC, untagged, IPv4, IPv6 or ARP, no link control", "drop", []uint8{TableSpoofed, TableSpeech, TableResolve}},
 	{TableSpoofed, "spoofed", "containers: frames of other MACs, counted by port", "drop", nil},
 	{TableSpeech, "speech", "containers: ARP and ND about themselves, no router or DHCP server messages", "to address", []uint8{TableAddress, TableResolve}},
 	{TableAddress, "address", "containers: own IPv4 and IPv6 source addresses", "drop", []uint8{TableResolve}},
-	{TableArrive, "arrive", "tunnels: nothing of the gateway's; which peer a MAC is behind is learned into remote", "drop", []uint8{TableResolve}},
+	{TableUnmark, "unmark", "tunnels: the VLAN tag that says what kind of port a frame is from is read and taken off", "to arrive", []uint8{TableArrive}},
+	{TableArrive, "arrive", "tunnels: nothing of the gateway's, no MAC that another peer was given", "back to classify", []uint8{TableResolve}},
 	{TableResolve, "resolve", "ARP and neighbour solicitations answered when the answer is known", "to policy", []uint8{TableReply, TablePolicy, TableSpread, TableAdmit}},
 	{TableReply, "reply", "the target option of a neighbour advertisement that resolve made", "drop", nil},
 	{TablePolicy, "policy", "stateful rules", "to forward", []uint8{TableForward}},

@@ -78,7 +78,7 @@ func TestPipelineEqualsModel(t *testing.T) {
 }
 
 // unmet are the rows that no frame can meet: lowest rows behind others that take all, and what random houses do not have.
-var unmet = []string{"guard-miss", "spoofed-miss", "address-miss", "reply-miss", "no-output", "arrive-miss", "spread-miss"}
+var unmet = []string{"guard-miss", "spoofed-miss", "address-miss", "reply-miss", "no-output", "spread-miss"}
 
 // rare are the rows that a short run may miss; TestTraceOverlay and TestTraceOverlayUnguarded meet them.
 var rare = []string{"hello", "defend-neighbour", "probe-neighbour", "tagged-stays"}

@@ -21,8 +21,7 @@ var (
 	rowGateway   = Row{3, TableClassify, 100, "gateway", "", "the host's own port of the bridge"}
 	rowUnknown   = Row{4, TableClassify, 0, "unknown-port", "unknown-port", "a port that is not ours"}
 
-	rowPeer        = Row{5, TableClassify, 100, "peer", "", "a tunnel's frame from a known peer"}
-	rowPeerMarked  = Row{7, TableClassify, 105, "peer-marked", "", "a tunnel's frame whose VLAN tag says what kind of port it is from"}
+	rowPeer        = Row{5, TableClassify, 100, "peer", "", "a tunnel's frame from a known peer: if arrive lets it pass, the peer that its source MAC is behind is kept in remote"}
 	rowUnknownPeer = Row{6, TableClassify, 50, "unknown-peer", "unknown-peer", "a tunnel's frame from anybody else"}
 
 	rowTagged             = Row{11, TableGuard, 990, "tagged", "tagged", "a VLAN tag from an access port"}
@@ -58,13 +57,15 @@ var (
 	rowSpoofedIP   = Row{43, TableAddress, 100, "spoofed-ip", "spoofed-ip", "another source address"}
 	rowAddressMiss = Row{44, TableAddress, 0, "address-miss", "spoofed-ip", "a port without rows of its own"}
 
+	rowMarked   = Row{94, TableUnmark, 100, "marked", "", "a tunnel's frame that is from an isolated or promiscuous port"}
+	rowUnmarked = Row{95, TableUnmark, 0, "unmarked", "", "any other"}
+
 	rowHello            = Row{93, TableArrive, 430, "hello", "hello", "another host of ovsnet's says that it is there; the row of its peer has counted it"}
 	rowGroupSource      = Row{34, TableArrive, 420, "group-source", "group-source", "a group's MAC as source"}
 	rowRemoteGateway    = Row{35, TableArrive, 400, "remote-gateway", "remote-gateway", "from, for or about the gateway: each host has its own"}
 	rowNeighbourFrame   = Row{36, TableArrive, 310, "neighbour-frame", "", "a MAC of ovs.tunnel.static from its peer: nothing to learn"}
 	rowSpoofedNeighbour = Row{37, TableArrive, 300, "spoofed-neighbour", "spoofed-neighbour", "a MAC of ovs.tunnel.static from another peer"}
-	rowLearn            = Row{38, TableArrive, 100, "learn", "", "the peer that the source MAC is behind is kept in remote, as often as a frame says so"}
-	rowArriveMiss       = Row{39, TableArrive, 0, "arrive-miss", "unknown-peer", "a peer without rows of its own"}
+	rowArrived          = Row{96, TableArrive, 0, "arrived", "", "any other frame, back to the row of its peer"}
 
 	rowResolveOwn      = Row{50, TableResolve, 130, "resolve-own", "", "who asks for an own address is probing for duplicates: not answered"}
 	rowDefend          = Row{59, TableResolve, 125, "defend", "", "a probe for duplicates of an address in use is answered here; the owner does not see it"}
@@ -125,13 +126,13 @@ var (
 // Rows returns every row of the pipeline, in the order of their numbers.
 func Rows() []Row {
 	return []Row{
-		rowStorm, rowContainer, rowGateway, rowPeer, rowUnknownPeer, rowPeerMarked, rowUnknown,
+		rowStorm, rowContainer, rowGateway, rowPeer, rowUnknownPeer, rowUnknown,
 		rowTagged, rowOtherMAC, rowLinkPayload, rowLinkControlAllowed, rowLinkControl, rowOwnMAC, rowEthertype, rowGuardMiss,
 		rowSpoofedMAC, rowSpoofedMiss,
 		rowServiceAllowed, rowHiddenHeader, rowNDFragment, rowNDMalformed, rowRogueRA, rowRogueRedirect, rowRogueDHCP,
 		rowARPProbe, rowARPOwn, rowNSOwn, rowNAOwn, rowARP, rowND, rowSpeechMiss,
 		rowOwnAddress, rowDHCPClient, rowUnspecified, rowSpoofedIP, rowAddressMiss,
-		rowHello, rowGroupSource, rowRemoteGateway, rowNeighbourFrame, rowSpoofedNeighbour, rowLearn, rowArriveMiss,
+		rowMarked, rowUnmarked, rowHello, rowGroupSource, rowRemoteGateway, rowNeighbourFrame, rowSpoofedNeighbour, rowArrived,
 		rowResolveOwn, rowDefend, rowAnswerGateway, rowProbeGateway, rowResolvePrivate, rowAnswer, rowProbe,
 		rowDefendNeighbour, rowProbeNeighbour, rowAnswerNeighbour, rowResolveMarked, rowResolveMiss, rowAdvertise, rowReplyMiss,
 		rowRouted, rowPolicyMiss,

@@ -284,9 +284,7 @@ func TestLearning(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range c.Flows {
-		if f.Table == flows.TableArrive {
-			two = f
-		}
+		two = f
 	}
 	w.sw.OFCtl(t, "add-flow", w.name, two.String())
 	w.learns(is(20, 3), is(21, 2), is(22, 2), is(30, 2), is(40, 3))

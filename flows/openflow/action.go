@@ -23,6 +23,7 @@ const (
 	nxResubmitTable = 14
 	nxOutputReg     = 15
 	nxLearn         = 16
+	nxExit          = 17
 	nxCT            = 35
 	nxNAT           = 36
 	nxLearn2        = 45
@@ -112,6 +113,8 @@ func appendAction(b []byte, a flows.Action) ([]byte, error) {
 		}
 		b = be16(appendNicira(b, nxResubmitTable), uint16(port)) //nolint:gosec // the low 16 bits of a reserved port are its short form
 		b = append(b, a.Table, 0, 0, 0)
+	case flows.Exit:
+		b = appendNicira(b, nxExit)
 	case flows.CT:
 		b = appendCT(b, a)
 	case flows.Learn:

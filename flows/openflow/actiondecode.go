@@ -124,6 +124,8 @@ func decodeNicira(subtype uint16, b []byte) (flows.Action, bool) {
 		f, ok := subfieldOf(oxm(get32(b[12:])))
 		ofs, bits := splitOfsBits(get16(b[10:]))
 		return flows.OutputField{Field: f, Ofs: ofs, Bits: bits}, ok && get16(b[16:]) == controllerMaxLen
+	case subtype == nxExit && len(b) == 16:
+		return flows.Exit{}, true
 	case subtype == nxCT && len(b) >= 24:
 		return decodeCT(b)
 	case subtype == nxLearn && len(b) >= 32:

@@ -48,7 +48,7 @@ func everyFlow() []flows.Flow {
 		{Match: match(m(flows.FieldVLANTCI, 0x1003, 0x1003))},
 		{Match: match(m(flows.FieldVLANTCI, 3, 0xfff))},
 		{Match: match(ipv4, proto(89), u(flows.FieldIPTTL, 64), u(flows.FieldIPDSCP, 46), u(flows.FieldIPECN, 1), u(flows.FieldIPFrag, 0)), Actions: []flows.Action{
-			flows.DecTTL{}, set(u(flows.FieldIPTTL, 5)), set(u(flows.FieldIPDSCP, 3)), set(u(flows.FieldIPECN, 2)), out,
+			flows.DecTTL{}, flows.Exit{}, set(u(flows.FieldIPTTL, 5)), set(u(flows.FieldIPDSCP, 3)), set(u(flows.FieldIPECN, 2)), out,
 		}},
 		{Match: match(ipv4, m(flows.FieldIPFrag, 1, 1))},
 		{Match: match(ipv4, m(flows.FieldIPFrag, 2, 2))},

@@ -44,7 +44,7 @@ const strangersFlows = `priority=1,in_port=1,actions=note:00.11.22
 priority=2,ip,in_port=1,actions=ct_clear,controller(max_len=100),dec_ttl(1,2)
 priority=3,in_port=1,actions=write_actions(output:5),write_metadata:0x5
 priority=4,in_port=1,actions=clear_actions
-priority=5,in_port=1,actions=exit
+priority=5,tcp,in_port=1,actions=fin_timeout(idle_timeout=10)
 priority=6,in_port=1,actions=push:NXM_NX_REG0[],pop:NXM_NX_REG0[]
 priority=7,in_port=1,actions=multipath(eth_src,50,modulo_n,1,0,NXM_NX_REG0[])
 priority=8,in_port=1,actions=bundle(eth_src,0,hrw,ofport,members:1,2)

@@ -149,7 +149,7 @@ func drawAction(t *rapid.T, m flows.Match) flows.Action {
 			return flows.Output{Port: port}
 		}
 		return rapid.SampledFrom([]flows.Action{
-			flows.DecTTL{}, flows.CT{}, flows.CT{Commit: true, Zone: 7}, flows.CT{HasTable: true, Table: 9, NAT: true},
+			flows.DecTTL{}, flows.Exit{}, flows.CT{}, flows.CT{Commit: true, Zone: 7}, flows.CT{HasTable: true, Table: 9, NAT: true},
 			flows.CT{Commit: true, Force: true, ZoneField: flows.FieldReg3, ZoneOfs: 5, ZoneBits: 16},
 		}).Draw(t, "ip action")
 	case 9:
