@@ -105,7 +105,7 @@ func TestJournalKeepsPorts(t *testing.T) {
 	h.StartServe(t, settings...)
 	soon(t, func() error {
 		if text, err := h.Try("nft -n list map inet ovsnet ports4"); err != nil || text != was {
-			return fmt.Errorf("published: %s %w, want %s", text, err, was)
+			return fmt.Errorf("published: %s %v, want %s", text, err, was)
 		}
 		return nil
 	})

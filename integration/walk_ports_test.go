@@ -3,7 +3,6 @@
 package integration_test
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -211,7 +210,7 @@ func (h *walked) machinePorts() (integration.State, error) {
 	for m, pattern := range map[string]*regexp.Regexp{"ports4": onAll, "ports_at4": onOne} {
 		text, err := h.Try("nft -n list map inet ovsnet", m)
 		if err != nil {
-			return nil, errors.Join(errors.New("the firewall's maps"), err)
+			return nil, fmt.Errorf("the firewall's maps: %w", err)
 		}
 		for _, f := range pattern.FindAllStringSubmatch(text, -1) {
 			host := "0.0.0.0"
