@@ -94,20 +94,22 @@ func TestJournalKeepsPorts(t *testing.T) {
 	for name, loss := range map[string]string{"lost": "rm " + file, "damaged": "echo '[' >" + file, "emptied": "truncate --size=0 " + file} {
 		h.Run(t, "sh -c", loss)
 		soon(t, func() error {
-			if text, err := h.Try("cat", file); err != nil || text != kept {
-				return fmt.Errorf("%s: %q %v, want %q", name, text, err, kept)
+			text, err := h.Try("cat", file)
+			if err == nil && text != kept {
+				err = fmt.Errorf("%s: %q, want %q", name, text, kept)
 			}
-			return nil
+			return err
 		})
 	}
 	h.KillServe(t)
 	h.Run(t, "nft delete table inet ovsnet")
 	h.StartServe(t, settings...)
 	soon(t, func() error {
-		if text, err := h.Try("nft -n list map inet ovsnet ports4"); err != nil || text != was {
-			return fmt.Errorf("published: %s %v, want %s", text, err, was)
+		text, err := h.Try("nft -n list map inet ovsnet ports4")
+		if err == nil && text != was {
+			err = fmt.Errorf("published: %s, want %s", text, was)
 		}
-		return nil
+		return err
 	})
 
 	h.Run(t, "mount -o remount,ro", dir)

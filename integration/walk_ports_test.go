@@ -34,13 +34,16 @@ func (h *walked) wishes(ip string) (out []wish) {
 		}
 		at, shown, end := []string{"0.0.0.0"}, strconv.Itoa(host), host
 		asked := at[0]
-		switch h.w.r.IntN(4) {
+		switch h.w.r.IntN(5) {
 		case 0:
 			asked, at = "", []string{"0.0.0.0", "[::]"}
 		case 1:
 			asked, at = "127.0.0.1", []string{"127.0.0.1"}
 		case 2:
 			host, end, shown = 0, 0, "*"
+		case 3:
+			end += 2 // the first of them, which is nobody's
+			h.w.next += 2
 		}
 		w := wish{binding: integration.Map{"Proto": proto, "IP": "", "Port": target, "HostIP": asked, "HostPort": host, "HostPortEnd": end}}
 		for _, a := range at {
