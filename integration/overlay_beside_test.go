@@ -74,9 +74,17 @@ func besideDocker(tb testing.TB) []*integration.Host {
 	for i, h := range hosts {
 		h.StartServe(tb, "OVSNET_PEERS="+hosts[0].IPv4+","+hosts[1].IPv4)
 		h.Docker(tb, "network create --driver ovs --ipv6 --subnet 10.66.0.0/24 --subnet fd66::/64 --opt ovs.tunnel.vni=66 ours")
-		for name, net := range map[string]int{"ours": 66, "theirs": 67} {
-			h.Container(tb, fmt.Sprint(name, i+1), "--network="+name, fmt.Sprintf("--ip=10.%d.0.%d", net, 11+i))
-		}
+		h.Container(tb, fmt.Sprint("ours", i+1), "--network=ours", fmt.Sprintf("--ip=10.66.0.%d", 11+i))
+		// The Swarm's leader has 20 seconds to attach it, which a busy machine may not have.
+		soon(tb, func() error {
+			name := fmt.Sprint("theirs", i+1)
+			_, err := h.TryDocker("run --detach --name "+name+" --network=theirs", fmt.Sprintf("--ip=10.67.0.%d", 11+i), integration.Image)
+			if err != nil {
+				_, bad := h.TryDocker("rm --force " + name)
+				err = errors.Join(err, bad)
+			}
+			return err
+		})
 	}
 	return hosts
 }

@@ -14,12 +14,13 @@ import (
 	"time"
 
 	"github.com/ovsnet/ovsnet/integration"
+	"github.com/ovsnet/ovsnet/integration/ovstest"
 )
 
 // stallTime is verb_timeout in the tests of this file; lateness is how much later an answer may come: undoing has its time too.
-const (
-	stallTime = 2 * time.Second
-	lateness  = 2 * time.Second
+var (
+	stallTime = ovstest.Limit(2 * time.Second)
+	lateness  = ovstest.Limit(2 * time.Second)
 )
 
 // newStall is a crowd whose audits do not come by themselves: what recovers does so for its own reasons.

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ovsnet/ovsnet/integration"
+	"github.com/ovsnet/ovsnet/integration/ovstest"
 )
 
 var (
@@ -100,7 +102,7 @@ func text(m integration.Map) string {
 
 func TestAFailureHalfwayLeavesNothing(t *testing.T) {
 	t.Parallel()
-	h := served.host(t, "OVSNET_VERB_TIMEOUT=2s")
+	h := served.host(t, "OVSNET_VERB_TIMEOUT="+ovstest.Limit(2*time.Second).String())
 	h.MustVerb(t, "CreateNetwork", createNetwork())
 	before := h.Snapshot(t)
 	fails := func(verb string, request integration.Map, word string) {
@@ -154,7 +156,7 @@ func TestAFailureHalfwayLeavesNothing(t *testing.T) {
 
 func TestARunThatFailsHalfwayLeavesNothing(t *testing.T) {
 	t.Parallel()
-	h := short.host(t, "OVSNET_VERB_TIMEOUT=3s")
+	h := short.host(t, "OVSNET_VERB_TIMEOUT="+ovstest.Limit(3*time.Second).String())
 	h.Docker(t, "network create --driver ovs n1")
 	before := h.Snapshot(t)
 	h.StopVSwitchd(t)
