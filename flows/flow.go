@@ -3,6 +3,7 @@
 package flows
 
 import (
+	"encoding/binary"
 	"fmt"
 	"hash/fnv"
 	"strconv"
@@ -33,7 +34,7 @@ type Key struct {
 // ID is the flow's Key in a form that is quick to make and to compare, and that nobody reads.
 func (f Flow) ID() string {
 	b := make([]byte, 0, 64)
-	b = append(b, f.Table, byte(f.Priority>>8), byte(f.Priority))
+	b = binary.BigEndian.AppendUint16(append(b, f.Table), f.Priority)
 	for _, fm := range f.Match {
 		b = append(b, byte(fm.Field), fm.N)
 		b = append(b, fm.Value[:fm.N]...)
