@@ -56,5 +56,5 @@ func race() {
 		wg.Go(func() { n++ })
 	}
 	wg.Wait()
-	fmt.Println("outlived", n)
+	fmt.Fprintln(os.Stdout, "outlived", n)
 }
