@@ -79,35 +79,31 @@ func (d *Driver) attachAs(ctx context.Context, n network, e endpoint) (uint32, e
 	defer announced()
 	e.wantFlows = true
 	d.put(e)
+	fcs, err := d.endpointFlows(n, e)
+	if err != nil {
+		return 0, err
+	}
 	var g errgroup.Group
-	g.Go(func() error {
-		fcs, err := d.endpointFlows(n, e)
-		if err != nil {
-			return err
-		}
-		return d.loop.program(ctx, fcs...)
+	g.Go(func() error { return d.loop.program(ctx, fcs...) })
+	var got uint32
+	g.Go(func() (err error) {
+		got, err = d.attachPort(ctx, n, e, announced)
+		return err
 	})
-	// While Open vSwitch is at the port, which takes longest.
-	queued := func() {
-		announced()
-		g.Go(func() error { d.keep(e, true); return nil })
-	}
-	got, err := d.attachPort(ctx, n, e, queued)
-	if bad := g.Wait(); err == nil {
-		err = bad
-	}
+	g.Go(func() error { d.keep(e, true); return nil })
+	err = g.Wait()
 	return got, err
 }
 
-// attachPort makes the endpoint's link and port; queued is called when the port's rows are in the loop's queue.
-func (d *Driver) attachPort(ctx context.Context, n network, e endpoint, queued func()) (uint32, error) {
+// attachPort makes the endpoint's link and port.
+func (d *Driver) attachPort(ctx context.Context, n network, e endpoint, announced func()) (uint32, error) {
 	// Whole before its port is made: an audit knows a link as ours by its mark alone.
 	if err := d.links.EnsureVeth(ctx, d.veth(n, e)); err != nil {
 		return 0, err
 	}
 	e.attached = true
 	d.put(e)
-	results, err := d.loop.commit(ctx, queued, ovsdb.EnsurePort{Port: d.port(n, e)})
+	results, err := d.loop.commit(ctx, announced, ovsdb.EnsurePort{Port: d.port(n, e)})
 	if err != nil {
 		return 0, err
 	}
