@@ -101,8 +101,8 @@ engines: build/plugin/config.json ## End-to-end tests with other engines (root):
 
 .PHONY: swarm
 swarm: export OVSNET_REQUIRE := all
-swarm: build/plugin/config.json ## A Swarm of three nodes in its long form (root): all is killed on all of them, again and again
-	OVSNET_PLUGIN=build/plugin go test -count=1 -v -timeout=1h -run='^TestSwarm$$' ./integration/ -long
+swarm: build/plugin/config.json ## A Swarm in its long form (root): all is killed on all nodes, again and again; a plugin of local scope
+	OVSNET_PLUGIN=build/plugin go test -count=1 -v -timeout=1h -run='^TestSwarm(LocalScope)?$$' ./integration/ -long
 
 .PHONY: kernel
 kernel: build/plugin/config.json ## End-to-end tests on the kernel's datapath, emulated (root): KERNEL=regexp chooses

@@ -14,8 +14,13 @@ import (
 
 // TestSwarmLocalScope: a Swarm's network of a driver of local scope has its options and addresses from a configuration on
 // each node, for Docker hands on none but those; its tasks reach each other all the same.
+//
+// It is of the long form: now and then, beside other tests, an engine of 20.10 makes the network for its task, and then not
+// the task.
 func TestSwarmLocalScope(t *testing.T) {
-	t.Parallel()
+	if !*long {
+		t.Skip("of the long form: make swarm")
+	}
 	lab := integration.NewLab(t)
 	lan := lab.LAN(t)
 	hosts := lab.Hosts(t, integration.HostOptions{}, "h1", "h2")
