@@ -5,8 +5,10 @@ package driver
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/ovsnet/ovsnet/driver/api"
@@ -37,27 +39,37 @@ type session struct {
 // settleTime is how long after the beginning of a session all its nodes have been told.
 const settleTime = time.Minute
 
+// earlyTime is how long before the beginning of a session its nodes may have been told: an engine that starts anew is
+// still called by those that know its former run, and tells of them at once.
+const earlyTime = 5 * time.Second
+
+// early is a node that was told of.
+type early struct {
+	node netip.Addr
+	at   time.Time
+}
+
 // DiscoverNew is told of the nodes of a Swarm, this one among them.
 func (o *door) DiscoverNew(ctx context.Context, r api.DiscoveryNotification) error {
 	return o.discover(ctx, r, func(p *peers, now time.Time) bool {
-		if r.Self {
+		switch {
+		case former(r):
+			return false
+		case r.Self:
 			return p.begin(o.name, selfAddress(r), now)
 		}
-		return p.tell(o.name, r.Address)
+		return p.tell(o.name, r.Address, now)
 	})
 }
 
 // DiscoverDelete is told of the nodes that have left.
 func (o *door) DiscoverDelete(ctx context.Context, r api.DiscoveryNotification) error {
-	return o.discover(ctx, r, func(p *peers, _ time.Time) bool {
-		if r.Self {
-			changed := p.self.IsValid()
-			p.self = netip.Addr{}
-			return changed
-		}
-		return p.leave(o.name, r.Address)
-	})
+	return o.discover(ctx, r, func(p *peers, _ time.Time) bool { return !former(r) && p.leave(o.name, r.Address) })
 }
+
+// former says that a notification is about a former run of this host's engine, which other nodes have not all forgotten:
+// the engine says where it is bound when it tells who this host is now. That a host has left its Swarm it does not tell.
+func former(r api.DiscoveryNotification) bool { return r.Self && !r.BindAddress.IsValid() }
 
 func (o *door) discover(ctx context.Context, r api.DiscoveryNotification, f func(*peers, time.Time) bool) error {
 	if r.Type != api.DiscoverNode {
@@ -74,9 +86,11 @@ func (o *door) discover(ctx context.Context, r api.DiscoveryNotification, f func
 		if p.self != self {
 			o.d.loop.want() // tunnels may be of that address
 		}
+		level := slog.LevelDebug
 		if changed {
-			o.d.log.Info("told by Swarm", "door", o.name, "node", r.Address, "self", r.Self, "nodes", len(p.nodes))
+			level = slog.LevelInfo
 		}
+		o.d.log.Log(ctx, level, "told by Swarm", "door", o.name, "node", r.Address, "self", r.Self, "bound", r.BindAddress, "nodes", len(p.nodes))
 		return changed
 	})
 	if err != nil {
@@ -109,19 +123,24 @@ func (p *peers) begin(door string, self netip.Addr, now time.Time) bool {
 		begun: now, before: maps.Clone(p.nodes), told: map[netip.Addr]bool{}, lives: lives,
 		anew: door == ManagedDoor && p.sessions[door] != nil,
 	}
+	for _, e := range p.early[door] {
+		if now.Sub(e.at) <= earlyTime {
+			p.sessions[door].tell(e.node)
+		}
+	}
 	changed := p.self != self
 	p.self = self
 	return changed
 }
 
-func (p *peers) tell(door string, node netip.Addr) bool {
+func (p *peers) tell(door string, node netip.Addr, now time.Time) bool {
+	if p.own[node] {
+		return false // a former run of this host's engine, before the engine knows who it is
+	}
+	recent := slices.DeleteFunc(p.early[door], func(e early) bool { return now.Sub(e.at) > earlyTime })
+	p.early[door] = append(recent, early{node, now})
 	if s := p.sessions[door]; s != nil {
-		if s.before[node] && !s.told[node] {
-			s.lives[node] = 1 // named again, it seems
-		} else {
-			s.lives[node]++
-		}
-		s.told[node] = true
+		s.tell(node)
 	}
 	if p.nodes[node] {
 		return false
@@ -130,7 +149,20 @@ func (p *peers) tell(door string, node netip.Addr) bool {
 	return true
 }
 
+// tell counts a run of a node's engine.
+func (s *session) tell(node netip.Addr) {
+	if s.before[node] && !s.told[node] {
+		s.lives[node] = 1 // named again, it seems
+	} else {
+		s.lives[node]++
+	}
+	s.told[node] = true
+}
+
 func (p *peers) leave(door string, node netip.Addr) bool {
+	if last := slices.IndexFunc(p.early[door], func(e early) bool { return e.node == node }); last >= 0 {
+		p.early[door] = slices.Delete(p.early[door], last, last+1)
+	}
 	if s := p.sessions[door]; s != nil {
 		if s.before[node] && s.told[node] && !s.complete() {
 			return false // it was not named again: its engine had just started

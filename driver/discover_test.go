@@ -30,30 +30,30 @@ func TestSessions(t *testing.T) {
 		}, known},
 		"a plugin starts, and a new node joins": {func(p *peers, now time.Time) {
 			p.begin(ManagedDoor, selfNode, now)
-			p.tell(ManagedDoor, nodeE)
+			p.tell(ManagedDoor, nodeE, now)
 		}, []netip.Addr{nodeB, nodeC, nodeD, nodeE}},
 		"a plugin starts, and a node leaves and comes back": {func(p *peers, now time.Time) {
 			p.begin(ManagedDoor, selfNode, now)
 			p.leave(ManagedDoor, nodeB)
-			p.tell(ManagedDoor, nodeB)
+			p.tell(ManagedDoor, nodeB, now)
 		}, known},
 		"a plugin starts, and one comes back that left before": {func(p *peers, now time.Time) {
 			p.begin(ManagedDoor, selfNode, now)
-			p.tell(ManagedDoor, nodeB)
+			p.tell(ManagedDoor, nodeB, now)
 		}, known},
 		"the engine starts, and a node has left meanwhile": {func(p *peers, now time.Time) {
 			p.begin(ManagedDoor, selfNode, now)
-			p.tell(ManagedDoor, nodeB)
-			p.tell(ManagedDoor, nodeC)
+			p.tell(ManagedDoor, nodeB, now)
+			p.tell(ManagedDoor, nodeC, now)
 		}, []netip.Addr{nodeB, nodeC}},
 		"the same through both doors": {func(p *peers, now time.Time) {
 			for _, door := range []string{ManagedDoor, ShortDoor} {
 				p.begin(door, selfNode, now)
 			}
 			for _, door := range []string{ManagedDoor, ShortDoor} {
-				p.tell(door, nodeB)
-				p.tell(door, nodeC)
-				p.tell(door, nodeE)
+				p.tell(door, nodeB, now)
+				p.tell(door, nodeC, now)
+				p.tell(door, nodeE, now)
 			}
 		}, []netip.Addr{nodeB, nodeC, nodeE}},
 		"the short door opens late": {func(p *peers, now time.Time) {
@@ -64,12 +64,33 @@ func TestSessions(t *testing.T) {
 			p.begin(ManagedDoor, selfNode, now.Add(-time.Hour))
 			p.settle(now.Add(-time.Minute))
 			p.begin(ManagedDoor, selfNode, now)
-			p.tell(ManagedDoor, nodeE)
+			p.tell(ManagedDoor, nodeE, now)
+		}, []netip.Addr{nodeE}},
+		"the engine starts, and is told of a node before it says who it is": {func(p *peers, now time.Time) {
+			p.begin(ManagedDoor, selfNode, now.Add(-time.Second))
+			p.tell(ManagedDoor, nodeB, now.Add(-time.Second))
+			p.begin(ManagedDoor, selfNode, now)
+			p.tell(ManagedDoor, nodeC, now)
+			p.tell(ManagedDoor, nodeD, now)
+		}, known},
+		"so it is, and of the node's former run": {func(p *peers, now time.Time) {
+			p.tell(ManagedDoor, nodeB, now)
+			p.tell(ManagedDoor, nodeB, now)
+			p.begin(ManagedDoor, selfNode, now)
+			p.tell(ManagedDoor, nodeC, now)
+			p.tell(ManagedDoor, nodeD, now)
+			p.leave(ManagedDoor, nodeB)
+		}, known},
+		"the engine joins another Swarm after a node of its own has come": {func(p *peers, now time.Time) {
+			p.begin(ManagedDoor, selfNode, now.Add(-time.Hour))
+			p.tell(ManagedDoor, nodeB, now.Add(-earlyTime-1))
+			p.begin(ManagedDoor, selfNode, now)
+			p.tell(ManagedDoor, nodeE, now)
 		}, []netip.Addr{nodeE}},
 		"the engine is told, and a node leaves": {func(p *peers, now time.Time) {
 			p.begin(ManagedDoor, selfNode, now)
 			for _, n := range known {
-				p.tell(ManagedDoor, n)
+				p.tell(ManagedDoor, n, now)
 			}
 			p.leave(ManagedDoor, nodeC)
 		}, []netip.Addr{nodeB, nodeD}},
@@ -78,7 +99,7 @@ func TestSessions(t *testing.T) {
 			p.settle(now.Add(-time.Minute))
 			p.begin(ShortDoor, selfNode, now)
 			for _, door := range []string{ManagedDoor, ShortDoor} {
-				p.tell(door, nodeB)
+				p.tell(door, nodeB, now)
 			}
 			for _, door := range []string{ManagedDoor, ShortDoor} {
 				p.leave(door, nodeB)
@@ -87,15 +108,15 @@ func TestSessions(t *testing.T) {
 		"an engine is killed twice, and does not start again": {func(p *peers, now time.Time) {
 			p.begin(ManagedDoor, selfNode, now)
 			for _, n := range known {
-				p.tell(ManagedDoor, n)
+				p.tell(ManagedDoor, n, now)
 			}
-			p.tell(ManagedDoor, nodeB)
+			p.tell(ManagedDoor, nodeB, now)
 			p.leave(ManagedDoor, nodeB)
 			p.leave(ManagedDoor, nodeB)
 		}, []netip.Addr{nodeC, nodeD}},
 		"a plugin starts, and an engine is killed and starts again": {func(p *peers, now time.Time) {
 			p.begin(ManagedDoor, selfNode, now)
-			p.tell(ManagedDoor, nodeB)
+			p.tell(ManagedDoor, nodeB, now)
 			p.leave(ManagedDoor, nodeB)
 		}, known},
 	} {

@@ -205,11 +205,18 @@ func TestSwarmDoors(t *testing.T) {
 		h.must(door, "DiscoverNew", nodeForm, "192.0.2.2", "", false)
 		h.must(door, "DiscoverNew", nodeForm, "192.0.2.3", "", false)
 		h.must(door, "DiscoverDelete", nodeForm, "192.0.2.2", "", false)
+		// Other nodes tell of a former run of this host's engine.
+		h.must(door, "DiscoverNew", nodeForm, "192.0.2.1", "", true)
+		h.must(door, "DiscoverDelete", nodeForm, "192.0.2.1", "", true)
 	}
 	h.peers("192.0.2.3", "192.0.2.5")
 	if got := h.discoveredSelf(); got != netip.MustParseAddr("192.0.2.1") {
 		t.Errorf("this host is %s", got)
 	}
+	h.age(ManagedDoor)
+	h.age(ShortDoor)
+	h.settlePeers(t.Context())
+	h.peers("192.0.2.3", "192.0.2.5")
 	if _, err := h.ask(ManagedDoor, "DiscoverNew", fmt.Sprintf(nodeForm, "0.0.0.0", "", false)); err == nil {
 		t.Error("a node without an address")
 	}
@@ -261,7 +268,7 @@ func TestKilledEngine(t *testing.T) {
 	h.must(ManagedDoor, "CreateNetwork", createForm, swarmNet, options)
 	h.must(ManagedDoor, "CreateNetwork", createForm, other, `{"ovs.tunnel.vni":"4243"}`)
 	h.must(ShortDoor, "CreateNetwork", createForm, strings.Repeat("a", 64), `{"ovs.tunnel.vni":"4244"}`)
-	h.must(ManagedDoor, "DiscoverNew", nodeForm, "192.0.2.1", "", true)
+	h.must(ManagedDoor, "DiscoverNew", nodeForm, "192.0.2.1", "192.0.2.1", true)
 	h.must(ManagedDoor, "DiscoverNew", nodeForm, "192.0.2.2", "", false)
 	networks := func() []string {
 		h.mu.Lock()
@@ -272,7 +279,7 @@ func TestKilledEngine(t *testing.T) {
 
 	h = open(t, sw, state, config.DefaultOwner)
 	h.must(ManagedDoor, "CreateNetwork", createForm, other, `{"ovs.tunnel.vni":"4243"}`)
-	h.must(ManagedDoor, "DiscoverNew", nodeForm, "192.0.2.1", "", true)
+	h.must(ManagedDoor, "DiscoverNew", nodeForm, "192.0.2.1", "192.0.2.1", true)
 	h.sweepNetworks(t.Context(), time.Time{})
 	h.age(ManagedDoor)
 	h.settlePeers(t.Context())
@@ -282,7 +289,7 @@ func TestKilledEngine(t *testing.T) {
 	h.end()
 
 	h = open(t, sw, state, config.DefaultOwner)
-	h.must(ManagedDoor, "DiscoverNew", nodeForm, "192.0.2.1", "", true)
+	h.must(ManagedDoor, "DiscoverNew", nodeForm, "192.0.2.1", "192.0.2.1", true)
 	h.must(ManagedDoor, "DiscoverNew", nodeForm, "192.0.2.2", "", false)
 	h.must(ManagedDoor, "CreateNetwork", createForm, other, `{"ovs.tunnel.vni":"4243"}`)
 	h.age(ManagedDoor)

@@ -28,13 +28,14 @@ type peers struct {
 	found    map[string][]netip.Addr
 	own      map[netip.Addr]bool // addresses of this host
 	sessions map[string]*session // by door
+	early    map[string][]early  // by door, what it was told last
 	again    chan struct{}       // somebody wants watchPeers to look; one slot
 }
 
 func newPeers(settings []string, underlay string) *peers {
 	return &peers{
 		resolver: net.DefaultResolver, settings: settings, underlay: underlay, nodes: map[netip.Addr]bool{}, found: map[string][]netip.Addr{},
-		own: map[netip.Addr]bool{}, sessions: map[string]*session{}, again: make(chan struct{}, 1),
+		own: map[netip.Addr]bool{}, sessions: map[string]*session{}, early: map[string][]early{}, again: make(chan struct{}, 1),
 	}
 }
 

@@ -63,6 +63,19 @@ func (h *Host) LeaveSwarm(tb testing.TB, manager *Host) {
 	})
 }
 
+// AwaitNodes waits until a manager knows so many nodes, and every one of them as ready: tasks go to no other, and are left
+// where they are when one gets ready later.
+func (h *Host) AwaitNodes(tb testing.TB, nodes int) {
+	tb.Helper()
+	h.agree(tb, func() error {
+		out, err := h.TryDocker("node ls --format {{.Hostname}}={{.Status}}")
+		if err == nil && strings.Count(out, "=Ready") != nodes {
+			err = errors.New(out)
+		}
+		return err
+	})
+}
+
 // NodeID is what the Swarm calls the host.
 func (h *Host) NodeID(tb testing.TB) string {
 	tb.Helper()

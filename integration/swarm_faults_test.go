@@ -48,6 +48,7 @@ func (c *cluster) everywhere(t *testing.T, manager *integration.Host) []integrat
 	if spread(tasks) == nil {
 		return tasks
 	}
+	manager.AwaitNodes(t, len(c.hosts))
 	c.try(t, manager, "service update --detach --force "+serviceName)
 	return c.running(t, manager, replicas, func(now []integration.Task) error { return errors.Join(others(tasks)(now), spread(now)) })
 }
@@ -149,6 +150,7 @@ func (c *cluster) leader(t *testing.T) {
 		return err
 	})
 	c.hosts[old].StartDocker(t)
+	other.AwaitNodes(t, len(c.hosts))
 	c.try(t, other, "service update --detach --force --constraint-rm none==none "+serviceName)
 	other.Docker(t, "network create --driver "+integration.ManagedDoor+" --subnet 10.62.0.0/24 second")
 	c.allReach(t, other, c.running(t, other, replicas, func(now []integration.Task) error { return errors.Join(others(before)(now), spread(now)) }))
