@@ -51,8 +51,8 @@ func bound(cell string) (time.Duration, error) {
 // hold compares a result with the promise.
 func (p promise) hold(t *testing.T, r result) {
 	t.Helper()
-	if r.silent > p.silent || r.after > p.after {
-		t.Errorf("%s: %v without forwarding, %v of it after all was back; promised are %v and %v", r.fault, r.silent, r.after, p.silent, p.after)
+	if r.silent() > p.silent || r.after > p.after {
+		t.Errorf("%s: %v without forwarding, %v of it after all was back; promised are %v and %v", r.fault, r.silent(), r.after, p.silent, p.after)
 	}
 	if p.silent == 0 && r.lost > 0 {
 		t.Errorf("%s: %d packets lost; promised is none", r.fault, r.lost)

@@ -3,15 +3,11 @@
 package integration_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,9 +15,11 @@ import (
 	"github.com/ovsnet/ovsnet/integration/ovstest"
 )
 
-// theatre is a host with a network, two containers on it, and traffic between them, to the gateway and from the host.
+// theatre is a host with a network, two containers on it, and traffic between them, to the gateway and from the host; it may
+// have another host beside it, for traffic across hosts.
 type theatre struct {
 	*integration.Host
+	far    *abroad // nil where there is one host
 	probe  string
 	driver string
 	start  func(h *integration.Host, tb testing.TB, settings ...string)
@@ -49,6 +47,12 @@ func newTheatre(t *testing.T, w way, dockerd ...string) *theatre {
 func newTheatreWith(t *testing.T, w way, settings []string, dockerd ...string) *theatre {
 	t.Helper()
 	h := integration.NewLab(t).HostWith(t, "h1", integration.HostOptions{Dockerd: dockerd})
+	return open(t, w, h, settings)
+}
+
+// open starts the driver and the server on a theatre's host.
+func open(t *testing.T, w way, h *integration.Host, settings []string) *theatre {
+	t.Helper()
 	s := &theatre{Host: h, probe: integration.Probe(t), driver: w.driver, start: w.start, settings: settings}
 	s.start(h, t, settings...)
 	s.listen(t)
@@ -61,22 +65,44 @@ func (s *theatre) listen(t *testing.T) { t.Helper(); s.StartProgram(t, s.probe+"
 // raise makes the network and its containers.
 func (s *theatre) raise(t *testing.T, options ...string) {
 	t.Helper()
-	t.Cleanup(func() { // where it fails halfway, the next has an empty host
-		_, _ = s.TryDocker("rm --force c1 c2")
-		_, _ = s.TryDocker("network rm n1")
-	})
 	s.empty = s.Snapshot(t)
-	s.Docker(t, "network create --subnet 10.79.0.0/24 --gateway "+theatreGateway+" --driver", s.driver, "n1")
-	for _, c := range []struct{ name, ip string }{{"c1", theatreClient}, {"c2", theatreServer}} {
-		args := append([]string{"run", "--detach", "--name", c.name, "--network=n1", "--ip=" + c.ip}, options...)
-		s.Docker(t, "", append(args, integration.Image, "/bin/probe", "seen", ":80")...)
+	if s.far != nil {
+		s.far.raise(t, s, options)
 	}
+	s.populate(t, s.Host, []theatreContainer{{"c1", theatreClient}, {"c2", theatreServer}}, options)
 	soon(t, func() error { return s.forwards() })
+}
+
+// theatreContainer is one that serves, on the theatre's network.
+type theatreContainer struct{ name, ip string }
+
+// populate makes the network on a host, and containers.
+func (s *theatre) populate(t *testing.T, h *integration.Host, containers []theatreContainer, options []string) {
+	t.Helper()
+	t.Cleanup(func() { // where it fails halfway, the next has an empty host
+		for _, c := range containers {
+			_, _ = h.TryDocker("rm --force " + c.name)
+		}
+		_, _ = h.TryDocker("network rm n1")
+	})
+	network := []string{s.driver, "n1"}
+	if s.far != nil {
+		network = append(network, "--opt=ovs.tunnel.type=vxlan", "--opt=ovs.tunnel.vni=79")
+	}
+	h.Docker(t, "network create --subnet 10.79.0.0/24 --gateway "+theatreGateway+" --driver", network...)
+	for _, c := range containers {
+		args := append([]string{"run", "--detach", "--name", c.name, "--network=n1", "--ip=" + c.ip}, options...)
+		h.Docker(t, "", append(args, integration.Image, "/bin/probe", "seen", ":80")...)
+	}
 }
 
 // forwards is nil when the host's and the containers' ways stand.
 func (s *theatre) forwards() error {
-	for _, a := range []string{theatreServer, theatreGateway} {
+	addrs := []string{theatreServer, theatreGateway}
+	if s.far != nil {
+		addrs = append(addrs, theatreAbroad)
+	}
+	for _, a := range addrs {
 		if _, err := s.TryExec("c1", "ping -c 1 -W 1 "+a); err != nil {
 			return err
 		}
@@ -89,9 +115,18 @@ func (s *theatre) strike(t *testing.T) []string {
 	t.Helper()
 	s.Docker(t, "rm --force c1 c2")
 	s.Docker(t, "network rm n1")
+	left := leftOver(s.empty, func() integration.State { return s.Snapshot(t) })
+	if s.far != nil {
+		left = append(left, s.far.strike(t)...)
+	}
+	return left
+}
+
+// leftOver waits until a host is empty again, and gives how it differs when it does not become so.
+func leftOver(empty integration.State, now func() integration.State) []string {
 	var diff string
 	err := ovstest.Poll(10*time.Second, func() error {
-		if diff = integration.Diff(s.empty, s.Snapshot(t)); diff != "" {
+		if diff = integration.Diff(empty, now()); diff != "" {
 			return errors.New(diff)
 		}
 		return nil
@@ -105,112 +140,31 @@ func (s *theatre) strike(t *testing.T) []string {
 // Snapshot is the host's state without what is another each time that something starts.
 func (s *theatre) Snapshot(tb testing.TB) integration.State {
 	tb.Helper()
-	return slices.DeleteFunc(s.Host.Snapshot(tb), func(line string) bool {
-		// The userspace datapath's own link and Docker's own bridge have another MAC each time.
-		return strings.HasPrefix(line, "process containerd-shim") || strings.HasPrefix(line, "link ovs-netdev ") || strings.HasPrefix(line, "link docker0 ")
+	return lasting(s.Host.Snapshot(tb))
+}
+
+// lasting is a state without what is another each time that something starts, and without what switches learn from each
+// other's frames.
+func lasting(s integration.State) integration.State {
+	return slices.DeleteFunc(s, func(line string) bool {
+		kind, what, _ := strings.Cut(line, " ")
+		switch kind {
+		case "process":
+			return strings.HasPrefix(what, "containerd-shim")
+		case "link": // the userspace datapath's own link and bridges of others' have another MAC each time
+			name, _, _ := strings.Cut(what, " ")
+			return slices.Contains([]string{"ovs-netdev", "docker0", "br-phy"}, name)
+		case "address": // that comes from the MAC
+			return strings.HasPrefix(what, "fe80:") && strings.HasSuffix(what, "/64 on br-phy")
+		case "flow":
+			return strings.Contains(what, "hard_timeout=")
+		}
+		return false
 	})
 }
 
-// repairs are what the audit has counted.
-func (s *theatre) repairs(t *testing.T) map[string]int {
-	t.Helper()
-	var status struct {
-		Audit struct{ Repairs map[string]int }
-	}
-	text, err := s.AskDaemon("/status")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal([]byte(text), &status); err != nil {
-		t.Fatalf("%v: %s", err, text)
-	}
-	return status.Audit.Repairs
-}
-
-// traffic is what runs while a fault is injected.
-type traffic struct {
-	stop    string
-	all     sync.WaitGroup
-	mu      sync.Mutex
-	pings   []gap
-	streams []string // how each went
-	broken  error
-}
-
-// gap is one address's answers.
-type gap struct {
-	to         string
-	sent, lost int
-	begin, end time.Time
-}
-
-// inside begins traffic from within the first container: pings and streams to the second and to the gateway.
-func (s *theatre) inside(t *testing.T) *traffic {
-	t.Helper()
-	tr := &traffic{stop: "/run/stop-traffic"}
-	s.Run(t, "rm -f "+tr.stop)
-	enter := "nsenter --net=/proc/" + s.Docker(t, "inspect --format {{.State.Pid}} c1") + "/ns/net " + s.probe
-	tr.run(func() (string, error) {
-		return s.Try(enter+" gaps 100 "+tr.stop, theatreServer, theatreGateway)
-	}, true)
-	for _, to := range []string{theatreServer + ":80", theatreGateway + ":7000"} {
-		tr.run(func() (string, error) { return s.Try(enter+" stream", to, tr.stop) }, false)
-	}
-	return tr
-}
-
-// outside begins traffic from the host's network to the containers; no process of the host's makes it.
-func (s *theatre) outside(t *testing.T) *traffic {
-	t.Helper()
-	tr := &traffic{stop: filepath.Join(t.TempDir(), "stop")}
-	tr.run(func() (string, error) {
-		return integration.Command("nsenter --net="+s.NetNS()+" "+s.probe+" gaps 100", tr.stop, theatreClient, theatreServer)
-	}, true)
-	return tr
-}
-
-func (tr *traffic) run(probe func() (string, error), pings bool) {
-	tr.all.Go(func() {
-		out, err := probe()
-		tr.mu.Lock()
-		defer tr.mu.Unlock()
-		tr.broken = errors.Join(tr.broken, err)
-		if !pings {
-			tr.streams = append(tr.streams, out)
-			return
-		}
-		for line := range strings.Lines(out) {
-			var g gap
-			var begin, end int64
-			if _, err := fmt.Sscanf(line, "%s %d sent, %d lost, gap %d to %d", &g.to, &g.sent, &g.lost, &begin, &end); err == nil {
-				g.begin, g.end = time.UnixMilli(begin), time.UnixMilli(end)
-				tr.pings = append(tr.pings, g)
-			}
-		}
-	})
-}
-
-// end stops the traffic and waits for it.
-func (tr *traffic) end(t *testing.T, s *theatre, within bool) {
-	t.Helper()
-	if within {
-		s.Run(t, "touch "+tr.stop)
-	} else if err := os.WriteFile(tr.stop, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	tr.all.Wait()
-	if tr.broken != nil {
-		t.Errorf("traffic: %v", tr.broken)
-	}
-	if len(tr.pings) != 2 {
-		t.Fatalf("pings to two addresses: %v", tr.pings)
-	}
-}
-
-// worst is the address with the longest silence.
-func (tr *traffic) worst() gap {
-	return slices.MaxFunc(tr.pings, func(a, b gap) int { return int(a.end.Sub(a.begin) - b.end.Sub(b.begin)) })
-}
+// repairs are what the audit of the theatre's host has counted.
+func (s *theatre) repairs(t *testing.T) map[string]int { t.Helper(); return s.Status(t).Audit.Repairs }
 
 // less is what now counts more than before.
 func less(now, before map[string]int) string {

@@ -83,8 +83,7 @@ func (n *LAN) Join(tb testing.TB, hosts ...*Host) {
 		must(tb, append([]string{"nsenter", "--net=" + n.host.NetNS()},
 			strings.Fields(fmt.Sprintf("ip link add %s type veth peer name %s netns %d", h.Name, phyName, h.pid))...), nil)
 		n.host.Run(tb, "ip link set "+h.Name+" master "+lanName+" up")
-		h.Run(tb, "ip link set "+phyName+" up")
-		h.addressed(tb)
+		h.Address(tb)
 	}
 	var names strings.Builder
 	for _, h := range n.hosts {
@@ -95,9 +94,9 @@ func (n *LAN) Join(tb testing.TB, hosts ...*Host) {
 	}
 }
 
-// addressed gives the host its addresses; without ovs-vswitchd there is no br-phy, a new one has none, and with its database
-// it is lost.
-func (h *Host) addressed(tb testing.TB) {
+// Address gives the host its addresses on its LAN, as its boot does. On the userspace datapath they are to be given again
+// whenever br-phy is a new one: without ovs-vswitchd there is none, and with its database it is lost.
+func (h *Host) Address(tb testing.TB) {
 	tb.Helper()
 	if h.IPv4 == "" {
 		return
@@ -106,6 +105,7 @@ func (h *Host) addressed(tb testing.TB) {
 		h.Run(tb, fmt.Sprintf("ovs-vsctl --timeout=30 --may-exist add-br %[1]s -- set Bridge %[1]s datapath_type=netdev -- --may-exist add-port %[1]s %[2]s", phyBridge, phyName))
 	}
 	dev := underlay(tb)
+	h.Run(tb, "ip link set "+phyName+" up")
 	h.Run(tb, "ip addr replace "+h.IPv4+"/24 dev "+dev)
 	h.Run(tb, "ip addr replace "+h.IPv6+"/64 dev "+dev+" nodad")
 	h.Run(tb, "ip link set "+dev+" up")

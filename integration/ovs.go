@@ -59,7 +59,7 @@ func (h *Host) StartVSwitchd(tb testing.TB) {
 	h.launch(tb, &h.vswitchd)
 	h.Run(tb, "ovs-vsctl --timeout=30 set Open_vSwitch .", fmt.Sprintf("external_ids:lab-start=%d", time.Now().UnixNano()))
 	h.Run(tb, "ovs-vsctl --no-wait remove Open_vSwitch . external_ids lab-start")
-	h.addressed(tb)
+	h.Address(tb)
 }
 
 // StopOVS ends ovs-vswitchd and ovsdb-server; the database stays.

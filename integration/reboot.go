@@ -12,8 +12,8 @@ import (
 )
 
 // Crash takes the host down as a loss of power does: every process, every link and address, the firewall, the sysctls
-// that forwarding goes by, and all of /run are gone; /var/lib, /etc and Open vSwitch's database stay. The host's other
-// programs are to be started again, as are its daemons.
+// that forwarding goes by, and all of /run are gone; /var/lib, /etc, Open vSwitch's database and the cable to the LAN stay. The
+// host's other programs are to be started again, as are its daemons.
 func (h *Host) Crash(tb testing.TB) {
 	tb.Helper()
 	// The shell itself and the init are spared.
@@ -39,9 +39,13 @@ func (h *Host) Crash(tb testing.TB) {
 		done
 		find /run -mindepth 1 -maxdepth 1 ! -name lab ! -name log ! -name openvswitch ! -name daemon.json ! -name docker-config -exec rm -rf {} +
 		find /run/openvswitch -mindepth 1 ! -name conf.db -delete
-		ip -o link show | sed 's/^[0-9]*: //; s/[:@].*//' | grep -v '^lo$' | while read -r l; do
+		ip -o link show | sed 's/^[0-9]*: //; s/[:@].*//' | grep -vx -e lo -e `+phyName+` | while read -r l; do
 			ip link del "$l" 2>/dev/null || true # its pair may have gone before it
 		done
+		if [ -e /sys/class/net/`+phyName+` ]; then
+			ip link set `+phyName+` down
+			ip addr flush dev `+phyName+`
+		fi
 		for t in iptables ip6tables; do
 			for v in $t $t-legacy; do
 				command -v $v >/dev/null || continue

@@ -38,7 +38,7 @@ func TestShutdown(t *testing.T) {
 			soon(t, func() error { return c.Model(t) })
 			c.holds(t, made)
 			settled(t)
-			tr.end(t, s, true)
+			tr.end(t)
 			for _, p := range tr.pings {
 				if p.lost > 0 {
 					t.Errorf("%d of %d pings to %s were lost, in %v", p.lost, p.sent, p.to, p.end.Sub(p.begin))
