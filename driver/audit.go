@@ -132,6 +132,7 @@ func (l *loop) compareRows(ctx context.Context, w world, snap ovsdb.Snapshot) er
 	d := l.d
 	var rows []ovsdb.Change
 	bridges, ports := map[string]bool{}, map[string]bool{}
+	var errs []error
 	tunnels := map[int]network{} // by the row's place
 	verbs := map[int]string{}    // the locks of the verbs that may be making a row, likewise
 	for _, n := range w.networks {
@@ -147,8 +148,9 @@ func (l *loop) compareRows(ctx context.Context, w world, snap ovsdb.Snapshot) er
 		rows = append(rows, ovsdb.EnsureBridge{Bridge: row})
 		if n.overlay() {
 			port, bad := d.tunnelRow(ctx, n, d.peersOf(n))
-			if bad != nil {
-				return bad
+			if bad != nil { // what is on this host needs no tunnel
+				errs = append(errs, bad)
+				continue
 			}
 			tunnels[len(rows)], verbs[len(rows)] = n, networkKey(n.ID)
 			rows = append(rows, ovsdb.EnsurePort{Port: port})
@@ -176,7 +178,6 @@ func (l *loop) compareRows(ctx context.Context, w world, snap ovsdb.Snapshot) er
 			l.forget(b.Name)
 		}
 	}
-	var errs []error
 	defer l.remember(rows)
 	for i, r := range d.ovs.Commit(ctx, rows) {
 		n, tunnel := tunnels[i]

@@ -44,6 +44,8 @@ func overhead(kind string, v6 bool) int {
 type room struct {
 	mtu int
 	sum string // how it comes about
+	// lost says that no peer can be reached at all by now: the daemon's mtu stands in for the underlay's.
+	lost bool
 }
 
 // roomOf works out the largest packet that reaches every peer of a network. Without a peer it takes the daemon's mtu for
@@ -59,7 +61,7 @@ func (d *Driver) roomOf(ctx context.Context, t config.Tunnel, peers []netip.Addr
 		if v6 {
 			family = "IPv6"
 		}
-		least = room{mtu - over, fmt.Sprintf("%d bytes of %s less %d of %s over %s leave %d", mtu, of, over, t.Type, family, mtu-over)}
+		least = room{mtu: mtu - over, sum: fmt.Sprintf("%d bytes of %s less %d of %s over %s leave %d", mtu, of, over, t.Type, family, mtu-over)}
 	}
 	for _, a := range peers {
 		p, err := d.pathTo(ctx, a)
@@ -77,6 +79,7 @@ func (d *Driver) roomOf(ctx context.Context, t config.Tunnel, peers []netip.Addr
 			return least, err
 		}
 		take(d.cfg.MTU, "the daemon's mtu", local.Is6())
+		least.lost = len(peers) > 0
 	}
 	return least, nil
 }
@@ -251,7 +254,9 @@ func (d *Driver) followUnderlay(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("network %s: %w", short(n.ID), err))
 			continue
 		}
-		errs = append(errs, d.refit(n, r))
+		if !r.lost { // the way comes back, and is what it was
+			errs = append(errs, d.refit(n, r))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -89,12 +89,12 @@ func TestRoomHolds(t *testing.T) {
 		ipv6 bool
 		want string // empty: it fits
 	}{
-		"all of it":         {room{1450, "sum"}, 1450, true, ""},
-		"less":              {room{1450, "sum"}, 1280, true, ""},
-		"a byte too much":   {room{1450, "sum"}, 1451, false, "ovs.bridge.mtu=1451: does not fit the tunnel: sum;"},
-		"no room for IPv6":  {room{1279, "sum"}, 1279, true, "sum, and IPv6 needs 1280"},
-		"room for IPv4":     {room{1279, "sum"}, 1279, false, ""},
-		"no room for a bit": {room{60, "sum"}, 60, false, "sum, and IPv4 needs 68"},
+		"all of it":         {room{mtu: 1450, sum: "sum"}, 1450, true, ""},
+		"less":              {room{mtu: 1450, sum: "sum"}, 1280, true, ""},
+		"a byte too much":   {room{mtu: 1450, sum: "sum"}, 1451, false, "ovs.bridge.mtu=1451: does not fit the tunnel: sum;"},
+		"no room for IPv6":  {room{mtu: 1279, sum: "sum"}, 1279, true, "sum, and IPv6 needs 1280"},
+		"room for IPv4":     {room{mtu: 1279, sum: "sum"}, 1279, false, ""},
+		"no room for a bit": {room{mtu: 60, sum: "sum"}, 60, false, "sum, and IPv4 needs 68"},
 	} {
 		err := c.room.holds(c.mtu, c.ipv6)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
@@ -179,6 +179,51 @@ func TestMTUFollowsUnderlay(t *testing.T) {
 	}
 	if len(errs) > 0 {
 		t.Error(errs)
+	}
+}
+
+// TestUnderlayLost: while the link to the peers is away, as the bridge is that has the address where tunnels of the userspace
+// datapath end, networks keep their MTU, and all but the tunnel's port is mended.
+func TestUnderlayLost(t *testing.T) {
+	for name, set := range map[string]string{"address by the routes": "", "address of an interface": "under0"} {
+		t.Run(name, func(t *testing.T) {
+			ns := newNetNS(t)
+			inNS(t, ns, "ip", "link", "add", "under0", "mtu", "9000", "type", "veth", "peer", "name", "under1")
+			inNS(t, ns, "ip", "link", "set", "under0", "up")
+			inNS(t, ns, "ip", "link", "set", "under1", "up")
+			inNS(t, ns, "ip", "addr", "add", "192.0.2.1/24", "dev", "under0")
+			sw := ovstest.Start(t)
+			cfg := config.Default()
+			cfg.OVSDB, cfg.OVSRunDir, cfg.StateDir, cfg.Owner, cfg.Datapath = sw.DB, sw.Dir, t.TempDir(), "test-lost", netdev
+			cfg.Peers, cfg.TunnelAddress = []string{"192.0.2.2"}, set
+			d := run(t, cfg)
+			n := create(t, d, "123456789abcdef", "ovs.tunnel.vni=5")
+			inNS(t, ns, "ip", "addr", "del", "192.0.2.1/24", "dev", "under0")
+			sw.Ctl(t, "--no-wait", "del-br", n.Bridge)
+			whole := func() error {
+				bridges, mtu := sw.Ctl(t, "list-br"), sw.Ctl(t, "--if-exists", "get", "Interface", n.Bridge, "mtu_request")
+				if now, _ := d.network(n.ID); now.MTU != 8950 || bridges != n.Bridge || mtu != "8950" {
+					return fmt.Errorf("the network has an MTU of %d, its bridge %s; bridges: %s", now.MTU, mtu, bridges)
+				}
+				return nil
+			}
+			if err := ovstest.Poll(patience, whole); err != nil {
+				t.Fatal(err)
+			}
+			inNS(t, ns, "ip", "addr", "add", "192.0.2.1/24", "dev", "under0")
+			err := ovstest.Poll(patience, func() error {
+				if ports := sw.Ctl(t, "list-ports", n.Bridge); ports != n.Tunnel {
+					return fmt.Errorf("ports: %s", ports)
+				}
+				return whole()
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			if err := passed(d); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
