@@ -24,7 +24,9 @@ func newTheatreAcross(t *testing.T, w way, dockerd ...string) *theatre {
 	t.Helper()
 	lab := integration.NewLab(t)
 	hosts := lab.Hosts(t, integration.HostOptions{Dockerd: dockerd}, "h1", "h2")
-	lab.LAN(t).Join(t, hosts...)
+	lan := lab.LAN(t)
+	lan.Join(t, hosts...)
+	lan.SetMTU(t, 9000) // networks that follow it are to keep theirs while the switch, and with it the way to the LAN, is away
 	settings := []string{"OVSNET_PEERS=" + hosts[0].IPv4 + "," + hosts[1].IPv4}
 	w.start(hosts[1], t, settings...)
 	s := open(t, w, hosts[0], settings)
