@@ -102,7 +102,10 @@ func (h *Host) Address(tb testing.TB) {
 		return
 	}
 	if Datapath(tb).TunnelsAtBridge {
-		h.Run(tb, fmt.Sprintf("ovs-vsctl --timeout=30 --may-exist add-br %[1]s -- set Bridge %[1]s datapath_type=netdev -- --may-exist add-port %[1]s %[2]s", phyBridge, phyName))
+		mac := h.Run(tb, "cat /sys/class/net/"+phyName+"/address")
+		// Left to itself a new ovs-vswitchd gives the bridge another MAC, and others go on to send to the one they know.
+		h.Run(tb, fmt.Sprintf("ovs-vsctl --timeout=30 --may-exist add-br %[1]s"+
+			" -- set Bridge %[1]s datapath_type=netdev other_config:hwaddr=%[3]s -- --may-exist add-port %[1]s %[2]s", phyBridge, phyName, mac))
 	}
 	dev := underlay(tb)
 	h.Run(tb, "ip link set "+phyName+" up")
