@@ -318,7 +318,13 @@ func (d *Driver) watchUnderlay(ctx context.Context) {
 				return
 			}
 		}
-	}, d.loop.want)
+	}, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if len(d.under.paths) > 0 {
+			d.loop.want()
+		}
+	})
 	if err != nil {
 		d.log.Warn("changes of the underlay's MTU are seen by the audit alone", "err", err)
 	}

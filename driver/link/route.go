@@ -83,12 +83,18 @@ func (l *Links) AddressesOf(ctx context.Context, name string) ([]netip.Prefix, e
 	return out, explain(name, err)
 }
 
+// newsRoom is how much of the kernel's news may lie unread, in bytes: a thousand links that come at once.
+const newsRoom = 4 << 20
+
 // Watch tells of each link that comes, or changes its MTU, its state or its name, and calls lost when news may have been
 // missed. It returns when ctx ends.
 func (l *Links) Watch(ctx context.Context, changed func(name string, mtu int), lost func()) error {
 	news, err := nl.SubscribeAt(netns.None(), netns.None(), unix.NETLINK_ROUTE, unix.RTNLGRP_LINK)
 	if err != nil {
 		return fmt.Errorf("subscribing to links: %w", err)
+	}
+	if news.SetReceiveBufferSize(newsRoom, true) != nil { // it takes CAP_NET_ADMIN
+		_ = news.SetReceiveBufferSize(newsRoom, false) // up to net.core.rmem_max; what is lost beyond that is told
 	}
 	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() { // ends a Receive under way

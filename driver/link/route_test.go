@@ -5,11 +5,13 @@ package link
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -104,6 +106,41 @@ func TestWatchLinks(t *testing.T) {
 	}, func() { t.Error("news were lost") })
 	if err != nil || !told {
 		t.Errorf("told: %v, error %v", told, err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWatchKeepsUp: news of hundreds of links that come at once wait for who is slow to read them.
+func TestWatchKeepsUp(t *testing.T) {
+	const pairs = 300
+	s := newSpace(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		for ctx.Err() == nil && !subscribed(t) {
+			runtime.Gosched()
+		}
+		done <- s.k.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "first"}, PeerName: "second"}) //nolint:forbidigo // a type, no call
+	}()
+	told := map[string]bool{}
+	err := s.Watch(ctx, func(name string, _ int) {
+		if !told[name] && name == "first" {
+			for i := range pairs {
+				k := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: fmt.Sprintf("h%d", i)}, PeerName: fmt.Sprintf("p%d", i)} //nolint:forbidigo // a type, no call
+				if err := s.k.LinkAdd(k); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		if told[name] = true; len(told) == 2+2*pairs {
+			cancel()
+		}
+	}, func() { t.Error("news were lost") })
+	if err != nil || len(told) != 2+2*pairs {
+		t.Errorf("told of %d links, error %v", len(told), err)
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
