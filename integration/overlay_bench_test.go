@@ -157,7 +157,7 @@ func BenchmarkOverlay(b *testing.B) {
 	})
 	b.Run("round trip", func(b *testing.B) {
 		times := map[bool][]float64{}
-		turns(5, func(guarded bool) { times[guarded] = append(times[guarded], s.roundTrip(b)) })
+		turns(15, func(guarded bool) { times[guarded] = append(times[guarded], s.roundTrip(b)) })
 		report(b, "rtt-ns", times)
 	})
 	b.Run("megaflows", func(b *testing.B) {
