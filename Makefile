@@ -91,6 +91,7 @@ race: build/plugin/config.json ## What is done to the driver, done to one with t
 engines: export OVSNET_REQUIRE := all
 engines: export OVSNET_PLUGIN := build/plugin
 engines: build/plugin/config.json ## End-to-end tests with other engines (root): ENGINES="28.5.2 29" names them, E2E=regexp chooses
+	$(scripts)/firewalls.sh build/firewalls
 	for version in $(ENGINES); do \
 		engine=$$($(scripts)/engines.sh $$version); echo "=== engine $$version"; \
 		OVSNET_ENGINE=$$engine go test -count=1 -v -parallel=$(E2ECOUNT) -timeout=1h -run='$(E2E)' ./integration/; \
