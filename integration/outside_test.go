@@ -60,13 +60,14 @@ func newWorldOn(tb testing.TB, by way, dockerd []string, prepare func(*integrati
 	return w
 }
 
-// openIPv6 does what doctor advises: an engine older than 23 that keeps IPv6's firewall makes no DOCKER-USER there.
+// openIPv6 does what doctor advises: an engine older than 23 that keeps IPv6's firewall makes no DOCKER-USER there. A younger
+// one may be at it at the same moment.
 func (w *world) openIPv6(tb testing.TB) {
 	tb.Helper()
 	if integration.DockerNFT() {
 		return
 	}
-	w.Run(tb, "sh -c", "ip6tables -S FORWARD | grep -q DOCKER-USER || { ip6tables -N DOCKER-USER && ip6tables -I FORWARD -j DOCKER-USER; }")
+	w.Run(tb, "sh -c", "ip6tables -N DOCKER-USER 2>/dev/null; ip6tables -C FORWARD -j DOCKER-USER 2>/dev/null || ip6tables -I FORWARD -j DOCKER-USER")
 }
 
 // net makes network number i, 10.80.<i>.0/24 and fd80:<i>::/64, with the gateway at 1.
