@@ -4,19 +4,21 @@ package integration_test
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/ovsnet/ovsnet/integration"
+	"github.com/ovsnet/ovsnet/integration/ovstest"
 )
 
 // TestSwarmLocalScope: a Swarm's network of a driver of local scope has its options and addresses from a configuration on
 // each node, for Docker hands on none but those; its tasks reach each other all the same.
 //
-// It is of the long form: now and then, beside other tests, an engine of 20.10 makes the network for its task, and then not
-// the task.
+// It is of the long form: once, beside other tests, a node of 20.10 had the network and after half a minute no task. Why is
+// not known; a task that failed once is tried again after a while.
 func TestSwarmLocalScope(t *testing.T) {
 	if !*long {
 		t.Skip("of the long form: make swarm")
@@ -45,12 +47,15 @@ func TestSwarmLocalScope(t *testing.T) {
 
 	containers, addrs := make([]string, len(hosts)), make([]string, len(hosts))
 	for i, h := range hosts {
-		soon(t, func() (err error) {
+		if err := ovstest.Poll(tasksTime, func() (err error) {
 			if containers[i], err = h.TryDocker("ps --quiet --filter name=web"); err == nil && containers[i] == "" {
-				err = errors.New("no task of web runs on " + h.Name)
+				out, _ := one.TryDocker("service ps --no-trunc --format {{.Node}}/{{.CurrentState}}/{{.Error}} web")
+				err = fmt.Errorf("no task of web runs on %s: %s", h.Name, out)
 			}
 			return err
-		})
+		}); err != nil {
+			t.Fatal(err)
+		}
 		addrs[i] = h.Docker(t, "inspect --format {{.NetworkSettings.Networks.local.IPAddress}} "+containers[i])
 		if a, err := netip.ParseAddr(addrs[i]); err != nil || !ranges[i].Contains(a) {
 			t.Errorf("%s: address %s (%v), want one of %v", h.Name, addrs[i], err, ranges[i])

@@ -72,11 +72,14 @@ func (c *cluster) host(name string) *integration.Host {
 	return c.hosts[slices.IndexFunc(c.hosts, func(h *integration.Host) bool { return h.Name == name })]
 }
 
+// tasksTime bounds how long a Swarm may take to have its tasks where they are to be.
+const tasksTime = 90 * time.Second
+
 // running waits until so many tasks run, as one of the managers sees them.
 func (c *cluster) running(t *testing.T, manager *integration.Host, n int, also func([]integration.Task) error) []integration.Task {
 	t.Helper()
 	var tasks []integration.Task
-	err := ovstest.Poll(90*time.Second, func() (err error) {
+	err := ovstest.Poll(tasksTime, func() (err error) {
 		tasks, err = manager.Tasks(serviceName)
 		switch {
 		case err != nil:
