@@ -144,9 +144,9 @@ func (s *theatre) Snapshot(tb testing.TB) integration.State {
 	return lasting(s.Host.Snapshot(tb))
 }
 
-// fickle are links whose MAC is another each time: the userspace datapath's own, Docker's own bridge, the userspace
-// datapath's way to the LAN, and the kernel's device for all tunnels.
-var fickle = regexp.MustCompile(`^link (ovs-netdev|docker0|br-phy|vxlan_sys_\d+) |^address fe80:.* on (br-phy|vxlan_sys_\d+)$`)
+// fickle are links whose MAC is another each time: each datapath's own, Docker's own bridge, the userspace datapath's way to
+// the LAN, and the kernel's device for all tunnels.
+var fickle = regexp.MustCompile(`^link (ovs-netdev|ovs-system|docker0|br-phy|vxlan_sys_\d+) |^address fe80:.* on (br-phy|vxlan_sys_\d+)$`)
 
 // lasting is a state without what is another each time that something starts, and without what switches learn from each
 // other's frames.
