@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ovsnet/ovsnet/config"
 	"github.com/ovsnet/ovsnet/integration"
 )
@@ -113,7 +115,7 @@ func newDuo(t *testing.T) *duo {
 	for _, c := range [][3]string{{"c1", "near", "seen"}, {"c2", "near", "serve"}, {"c3", "far", "seen"}} {
 		args := []string{c[0], "--network=" + c[1]}
 		if c[0] == "c1" {
-			args = append(args, "--publish=8080:80")
+			args = append(args, "--publish=8080:80", "--publish=8080:80/sctp")
 		}
 		command := map[string][]string{"seen": {"probe", "seen", ":80"}, "serve": {"probe", "serve", ":9000"}}[c[2]]
 		d.one.Docker(t, "run --detach --name", append(append(args, integration.Image), command...)...)
@@ -230,6 +232,36 @@ func (d *duo) outside(t *testing.T) {
 		t.Error(err)
 	}
 	d.published(t)
+	d.associations(t)
+}
+
+// associations: SCTP passes both ways as TCP does. The kernels of machines that test seldom have it; Debian's has.
+func (d *duo) associations(t *testing.T) {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_SCTP)
+	if err != nil {
+		if integration.Datapath(t).Name == config.DatapathSystem {
+			t.Error("SCTP:", err)
+		}
+		t.Log("this kernel has no SCTP:", err)
+		return
+	}
+	_ = unix.Close(fd)
+	for _, c := range []struct {
+		name, port string
+		ask        func(string) (string, error)
+		want       string
+	}{
+		{"to outside", d.out.IPv4 + ":80", func(q string) (string, error) { return d.try("c1", q) }, d.out.HostIPv4},
+		{"a published port", d.out.HostIPv4 + ":8080", func(q string) (string, error) {
+			return d.out.Try(strings.Replace(q, "probe", d.probe, 1))
+		}, d.out.IPv4},
+		{"a neighbour", d.ip["c1"] + ":80", func(q string) (string, error) { return d.try("c2", q) }, d.ip["c2"]},
+	} {
+		if out, err := c.ask(fmt.Sprintf("probe ask %d sctp/%s", kernelAnswer, c.port)); err != nil || out != c.want {
+			t.Errorf("SCTP, %s: %q, %v; want %q", c.name, out, err, c.want)
+		}
+	}
 }
 
 // overlay: both ways, and more than one packet holds.

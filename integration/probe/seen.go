@@ -21,9 +21,10 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-// seen tells every client which address it comes from, over TCP and UDP. A TCP connection echoes from then on.
+// seen tells every client which address it comes from, over TCP and UDP, and over SCTP where the kernel has it. A
+// connection echoes from then on.
 func seen(addrs []string) error {
-	ended := make(chan error, 2*len(addrs)+1)
+	ended := make(chan error, 4*len(addrs)+1)
 	end := make(chan os.Signal, 1)
 	signal.Notify(end, syscall.SIGTERM)
 	go func() {
@@ -36,16 +37,13 @@ func seen(addrs []string) error {
 		if err != nil {
 			return err
 		}
-		go func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					ended <- err
-					return
-				}
-				go greet(c)
-			}
-		}()
+		go func() { ended <- welcome(l) }()
+		switch l, err = listenSCTP(addr); {
+		case err == nil:
+			go func() { ended <- welcome(l) }()
+		case !errors.Is(err, errors.ErrUnsupported):
+			return err
+		}
 		for _, network := range []string{"udp4", "udp6"} {
 			u, err := config.ListenPacket(context.Background(), network, addr)
 			if err != nil {
@@ -87,6 +85,17 @@ func tell(u net.PacketConn, is4 bool) error {
 		if errors.Is(err, net.ErrClosed) {
 			return err
 		}
+	}
+}
+
+// welcome greets whoever comes.
+func welcome(l net.Listener) error {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		go greet(c)
 	}
 }
 
@@ -133,13 +142,19 @@ const retransmits = 5
 func askOne(proto, addr string, wait time.Duration) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
-	var d net.Dialer
-	c, err := d.DialContext(ctx, proto, addr)
+	open := func() (net.Conn, error) {
+		if proto == "sctp" {
+			return dialSCTP(addr, wait)
+		}
+		var d net.Dialer
+		return d.DialContext(ctx, proto, addr)
+	}
+	c, err := open()
 	if err != nil {
 		return "", err
 	}
 	defer c.Close() //nolint:errcheck // what came was read
-	if proto == "tcp" {
+	if proto != "udp" {
 		end, _ := ctx.Deadline()
 		if err = c.SetDeadline(end); err != nil {
 			return "", err
