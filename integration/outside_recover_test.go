@@ -104,15 +104,14 @@ func TestOutsideRecovers(t *testing.T) {
 	before := kept(w.Snapshot(t))
 	var in, out *holding
 	hold := func() {
+		w.Run(t, "rm -f "+stopFile)
 		o := w.outs[0]
 		in = w.hold("from outside", o.Try, "", o.HostIPv4+":8080")
 		// Not by docker exec, which ends with the engine.
 		web := "nsenter --net=/proc/" + w.Docker(t, "inspect --format {{.State.Pid}} web") + "/ns/net "
 		out = w.hold("to outside", w.Try, web, "["+o.IPv6+"]:80")
 	}
-	if !integration.DockerNFT() {
-		hold()
-	}
+	hold()
 	for _, c := range []struct {
 		name  string
 		do    func()
@@ -120,7 +119,8 @@ func TestOutsideRecovers(t *testing.T) {
 	}{
 		{"iptables -F " + dockerUser, func() { w.Run(t, "iptables -F DOCKER-USER") }, true},
 		{"ip6tables -F " + dockerUser, func() { w.Run(t, "ip6tables -F DOCKER-USER") }, true},
-		{"nft delete table inet ovsnet", func() { w.Run(t, "nft delete table inet ovsnet") }, true},
+		// Until the table is there again nobody may translate, and a connection that speaks is reset; so are Docker's own.
+		{untranslated, func() { w.release(t, in, out); w.Run(t, untranslated) }, true},
 		{"ip_forward off", func() { w.Run(t, "sysctl -qw net.ipv4.ip_forward=0") }, false},
 		{"ip_forward on", func() { w.Run(t, "sysctl -qw net.ipv4.ip_forward=1") }, true},
 		{"kill -9", func() { w.KillServe(t); w.hears(t, "outside 1", w.published()...); w.StartServe(t) }, true},
@@ -142,9 +142,7 @@ func TestOutsideRecovers(t *testing.T) {
 				soon(t, func() error { return same(before, kept(w.Snapshot(t))) })
 			}
 		})
-		if out == nil {
-			// Beside Docker's nftables no other table translates IPv6: until ours is there again the kernel knows no
-			// translation, and what a connection sends meanwhile leaves as it is and has it reset.
+		if c.name == untranslated {
 			hold()
 		}
 	}
@@ -153,6 +151,9 @@ func TestOutsideRecovers(t *testing.T) {
 	w.remove(t, "web", "pub")
 	soon(t, func() error { return same(kept(empty), kept(w.Snapshot(t))) })
 }
+
+// untranslated takes our table away.
+const untranslated = "nft delete table inet ovsnet"
 
 // dockerUser is the chain that Docker leaves to others, but not with nftables.
 const dockerUser = "DOCKER-USER"
