@@ -38,9 +38,9 @@ func seen(addrs []string) error {
 			return err
 		}
 		go func() { ended <- welcome(l) }()
-		switch l, err = listenSCTP(addr); {
+		switch s, err := listenSCTP(addr); {
 		case err == nil:
-			go func() { ended <- welcome(l) }()
+			go func() { ended <- welcome(s) }()
 		case !errors.Is(err, errors.ErrUnsupported):
 			return err
 		}
