@@ -160,8 +160,9 @@ func (s *session) tell(node netip.Addr) {
 }
 
 func (p *peers) leave(door string, node netip.Addr) bool {
-	if last := slices.IndexFunc(p.early[door], func(e early) bool { return e.node == node }); last >= 0 {
-		p.early[door] = slices.Delete(p.early[door], last, last+1)
+	// The run that ended is the oldest that was told of.
+	if i := slices.IndexFunc(p.early[door], func(e early) bool { return e.node == node }); i >= 0 {
+		p.early[door] = slices.Delete(p.early[door], i, i+1)
 	}
 	if s := p.sessions[door]; s != nil {
 		if s.before[node] && s.told[node] && !s.complete() {

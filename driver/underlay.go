@@ -266,7 +266,7 @@ func (d *Driver) reconsider(ctx context.Context, n network, had, have []netip.Ad
 	r, err := d.roomOf(ctx, n.opts.Tunnel, have)
 	before, bad := d.localFor(ctx, had)
 	now, worse := d.localFor(ctx, have)
-	if err == nil && n.AutoMTU && r.mtu != n.MTU || before != now {
+	if err == nil && n.AutoMTU && !r.lost && r.mtu != n.MTU || before != now {
 		d.loop.want()
 	}
 	return errors.Join(err, bad, worse)
