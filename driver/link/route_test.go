@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -85,18 +84,25 @@ func TestAddressesOf(t *testing.T) {
 	}
 }
 
+// stir changes a link's MTU to 1400 and back until ctx ends: who is to hear of it may not have subscribed yet.
+func (s space) stir(ctx context.Context, d netlink.Link) <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		for i := 0; err == nil && ctx.Err() == nil; i++ {
+			err = s.k.LinkSetMTU(d, 1400+i%2)
+		}
+		done <- err
+	}()
+	return done
+}
+
 func TestWatchLinks(t *testing.T) {
 	s := newSpace(t)
 	d := s.way(t, "under0", 1500)
 	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
-	done := make(chan error, 1)
-	go func() {
-		for ctx.Err() == nil && !subscribed(t) {
-			runtime.Gosched()
-		}
-		done <- s.k.LinkSetMTU(d, 1400)
-	}()
+	done := s.stir(ctx, d)
 	told := false
 	err := s.Watch(ctx, func(name string, mtu int) {
 		if name == "under0" && mtu == 1400 {
@@ -119,16 +125,13 @@ func TestWatchKeepsUp(t *testing.T) {
 	d := s.way(t, "first", 1500)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	done := make(chan error, 1)
-	go func() {
-		for ctx.Err() == nil && !subscribed(t) {
-			runtime.Gosched()
-		}
-		done <- s.k.LinkSetMTU(d, 1400)
-	}()
+	until, heard := context.WithCancel(ctx)
+	defer heard()
+	done := s.stir(until, d)
 	told := map[string]bool{}
 	err := s.Watch(ctx, func(name string, _ int) {
 		if !told[name] && name == "first" {
+			heard()
 			for i := range pairs {
 				s.way(t, fmt.Sprintf("h%d", i), 1500)
 			}
