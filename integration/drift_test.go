@@ -8,12 +8,13 @@ import (
 	"testing"
 
 	"github.com/ovsnet/ovsnet/driver"
+	"github.com/ovsnet/ovsnet/integration"
 )
 
 // drift is a difference from what should be, made by hand, and the kind that the audit counts it as.
 type drift struct {
 	kind, what string
-	line       string // for a shell on the host; BR is the bridge, PORT the first container's port
+	line       string // for a shell on the host; BR is the bridge, PORT the first container's port, DATAPATH the host's
 }
 
 // drifts are made round by round: those of one round do not undo each other.
@@ -21,7 +22,7 @@ var drifts = [][]drift{
 	{
 		{kind: "bridge", what: "another fail mode", line: "ovs-vsctl set Bridge $BR fail_mode=standalone"},
 		{kind: "port", what: "external_ids taken away", line: "ovs-vsctl remove Interface $PORT external_ids ovsnet-addresses"},
-		{kind: "bridge removed", what: "a bridge with our mark", line: "ovs-vsctl add-br ghost -- set Bridge ghost datapath_type=netdev external_ids:ovsnet-owner=ovsnet external_ids:ovsnet-network=ghost" +
+		{kind: "bridge removed", what: "a bridge with our mark", line: "ovs-vsctl add-br ghost -- set Bridge ghost datapath_type=$DATAPATH external_ids:ovsnet-owner=ovsnet external_ids:ovsnet-network=ghost" +
 			" -- set Port ghost external_ids:ovsnet-owner=ovsnet -- set Interface ghost external_ids:ovsnet-owner=ovsnet"},
 		{kind: "flow", what: "one removed", line: "ovs-ofctl -OOpenFlow15 --strict del-flows $BR $FLOW"},
 		{kind: "gateway", what: "an address removed", line: "ip addr del 10.79.0.1/24 dev $BR"},
@@ -57,8 +58,9 @@ var drifts = [][]drift{
 func TestDrift(t *testing.T) {
 	t.Parallel()
 	s := newTheatreWith(t, served, []string{"OVSNET_AUDIT_INTERVAL=1s"}, "--live-restore")
-	s.Run(t, "sh -ec", `
-		ovs-vsctl add-br theirs -- set Bridge theirs datapath_type=netdev
+	datapath := integration.Datapath(t).Name
+	s.Run(t, "env", "DATAPATH="+datapath, "sh", "-ec", `
+		ovs-vsctl add-br theirs -- set Bridge theirs datapath_type=$DATAPATH
 		ovs-ofctl add-flow theirs priority=7,actions=drop
 		ip link add ovstheirs type veth peer name ovctheirs
 		nft add table inet theirs`)
@@ -71,7 +73,7 @@ func TestDrift(t *testing.T) {
 		t.Run(fmt.Sprintf("round %d", i+1), func(t *testing.T) {
 			before, log := s.repairs(t), len(s.PluginLog(t))
 			for _, c := range round {
-				s.Run(t, "env", "BR="+bridge, "PORT="+port, "FLOW="+flow, "sh", "-ec", c.line)
+				s.Run(t, "env", "DATAPATH="+datapath, "BR="+bridge, "PORT="+port, "FLOW="+flow, "sh", "-ec", c.line)
 			}
 			soon(t, func() error {
 				now := s.repairs(t)
