@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ovsnet/ovsnet/integration"
+	"github.com/ovsnet/ovsnet/integration/ovstest"
 )
 
 // mtuOf is the MTU of a container's interface.
@@ -148,8 +149,8 @@ func answersSince(told, addr string, start time.Time) (time.Time, error) {
 	return up, nil
 }
 
-// reachTime is how long after its start an address must be reached from everywhere.
-const reachTime = time.Second
+// reachTime is how long after its start an address must be reached from everywhere, on an ordinary machine a second.
+var reachTime = ovstest.Limit(time.Second)
 
 // started is when a container's program was started.
 func started(tb testing.TB, h *integration.Host, container string) time.Time {

@@ -272,7 +272,7 @@ func (c *cluster) options(t *testing.T) {
 			_, err := from.Try(integration.Probe(t) + " tcp " + c.host(task.Node).IPv4 + ":8081 100000")
 			return err
 		})
-		if err := ovstest.Poll(5*reachTime, func() error {
+		if err := ovstest.Poll(5*time.Second, func() error {
 			_, err := one.TryExec(watchName, "ping -c 1 -W 1 "+task.IP)
 			return err
 		}); err != nil {
