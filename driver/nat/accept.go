@@ -160,8 +160,7 @@ func (a accepts) ensure(b backend, want []rule) (int, error) {
 		return 0, nil
 	}
 	for _, i := range slices.Backward(at) {
-		// By its place: not every iptables finds a rule again by the words that it printed.
-		if err := b.ipt.DeleteById(filterTable, dockerUser, i+1); err != nil {
+		if err := b.remove(lines[i], i+1); err != nil {
 			return 0, fmt.Errorf("%s: %w", b.name, err)
 		}
 	}
@@ -177,6 +176,31 @@ func (a accepts) ensure(b backend, want []rule) (int, error) {
 		}
 	}
 	return max(missing, 1), nil
+}
+
+// remove deletes a rule of ours from DOCKER-USER, if it is still there. By the words that iptables printed: at its place
+// may be somebody else's by now. Where iptables does not know it by them, by its place, after another look.
+func (b backend) remove(line string, place int) error {
+	words := strings.Fields(line)[2:] // after "-A DOCKER-USER"
+	for i, w := range words {
+		words[i] = strings.Trim(w, `"`)
+	}
+	failed := b.ipt.Delete(filterTable, dockerUser, words...)
+	if failed == nil {
+		return nil
+	}
+	all, err := b.rules(dockerUser)
+	if err != nil {
+		return err
+	}
+	lines := slices.DeleteFunc(all, func(l string) bool { return !strings.HasPrefix(l, "-A ") })
+	switch now := slices.Index(lines, line); {
+	case now < 0: // somebody else was first
+		return nil
+	case now == place-1:
+		return b.ipt.DeleteById(filterTable, dockerUser, place)
+	}
+	return failed
 }
 
 // comment gives the comment of a rule as iptables -S prints it. Ours have no spaces.

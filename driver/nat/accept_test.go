@@ -198,3 +198,33 @@ func TestProblems(t *testing.T) {
 		t.Errorf("said again: %d problems in the log", n)
 	}
 }
+
+// TestRemovesOursAlone: a rule of ours that somebody removes in the same moment takes nobody else's with it.
+func TestRemovesOursAlone(t *testing.T) {
+	if !onHost(t) {
+		return
+	}
+	newLab(t)
+	for _, b := range backends() {
+		if b.v6 {
+			continue
+		}
+		oldDocker(t, b.name)
+		sh(t, b.name+" -I DOCKER-USER -i br0 -m comment --comment ovsnet/from/br0 -j ACCEPT")
+		sh(t, b.name+" -I DOCKER-USER -o br0 -m conntrack --ctstate RELATED,ESTABLISHED -m comment --comment ovsnet/back/br0 -j ACCEPT")
+		seen, err := b.rules(dockerUser)
+		if err != nil || len(seen) != 4 {
+			t.Fatalf("%s: %q, %v", b.name, seen, err)
+		}
+		sh(t, b.name+" -D DOCKER-USER 1") // meanwhile
+		for place := 2; place > 0; place-- {
+			if err = b.remove(seen[place], place); err != nil {
+				t.Errorf("%s: %s: %v", b.name, seen[place], err)
+			}
+		}
+		left, err := b.rules(dockerUser)
+		if want := []string{"-N DOCKER-USER", "-A DOCKER-USER -j RETURN"}; err != nil || !slices.Equal(left, want) {
+			t.Errorf("%s: left are %q, %v", b.name, left, err)
+		}
+	}
+}
