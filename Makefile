@@ -16,6 +16,7 @@ RACE     ?= ^Test(RacesAreSeen|Faults|Walk|Soak|Overload|GarbageIsRefused|Networ
 RACEFLAGS ?=
 ENGINES  ?= 25.0.6 26.1.5 27.5.1 28.5.2 29
 KERNEL   ?= .
+KERNELFLAGS ?=
 KERNELTIME ?= 10h
 # What of it is in "make test".
 SHORT    := ^(TestKernel|TestTunnelPortIsTaken)$$
@@ -106,9 +107,8 @@ swarm: build/plugin/config.json ## A Swarm in its long form (root): all is kille
 	OVSNET_PLUGIN=build/plugin go test -count=1 -v -timeout=1h -run='^TestSwarm(LocalScope)?$$' ./integration/ -long
 
 .PHONY: kernel
-kernel: build/plugin/config.json ## End-to-end tests on the kernel's datapath, emulated (root): KERNEL=regexp chooses
-	$(scripts)/packages.sh kernel
-	OVSNET_PLUGIN=build/plugin LIMIT=$(KERNELTIME) $(scripts)/kernel.sh test '$(KERNEL)'
+kernel: packages build/plugin/config.json ## End-to-end tests on the kernel's datapath, emulated (root): KERNEL=regexp chooses, KERNELFLAGS=-long
+	OVSNET_PLUGIN=build/plugin LIMIT=$(KERNELTIME) $(scripts)/kernel.sh test '$(KERNEL)' $(KERNELFLAGS)
 
 .PHONY: kernel-shell
 kernel-shell: build/plugin/config.json ## A shell on that kernel, with Open vSwitch up and the plugin installed (root)

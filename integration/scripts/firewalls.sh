@@ -20,7 +20,8 @@ mkdir -p "$new"
 	# Also what is installed already: Python's modules go with their interpreter.
 	set -- firewalld python3-firewall python3-nftables python3-dbus python3-gi python3-cap-ng \
 		gir1.2-glib-2.0 libgirepository-1.0-1 ufw
-	apt-get download -q "$@" || { apt-get update -q && apt-get download -q "$@"; }
+	download="apt-get -o APT::Sandbox::User=root download -q"
+	$download "$@" || { apt-get update -q && $download "$@"; }
 	for package in ./*.deb; do dpkg -x "$package" .; done
 	rm ./*.deb
 	# Where / and /usr are merged.
