@@ -26,6 +26,7 @@ work() {
 	mount -t tmpfs -o mode=755 run /run
 	mkdir -p /lib/modules "$kernel_out"
 	mount --bind "$kernel_modules" /lib/modules
+	modprobe tun # makes /dev/net/tun, for the bridges of the userspace datapath; elsewhere systemd makes it at boot
 	mount -t 9p -o trans=virtio,version=9p2000.L,cache=none out "$kernel_out"
 	mount -t tmpfs -o mode=755 cgroup /sys/fs/cgroup
 	for c in cpu cpuacct cpuset memory devices freezer blkio pids; do
