@@ -296,7 +296,8 @@ func outcome(v view, change Change, name string) (uint32, error) {
 	case iface.Error != nil:
 		return 0, &PortError{Name: name, Reason: *iface.Error}
 	case iface.Ofport == nil || *iface.Ofport <= 0:
-		return 0, &PortError{Name: name, Reason: "it got no OpenFlow port number; see the log of ovs-vswitchd for its bridge's datapath"}
+		return 0, &PortError{Name: name, Reason: "it got no OpenFlow port number; see the log of ovs-vswitchd for its bridge's datapath " +
+			"(netdev needs /dev/net/tun: modprobe tun)"}
 	}
 	return uint32(*iface.Ofport), nil //nolint:gosec // 1 to 65534 by ovs-vswitchd.conf.db(5)
 }
