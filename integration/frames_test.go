@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/gopacket/gopacket"
@@ -54,11 +55,20 @@ const (
 	lastOne   = "ovsnet-last-one"
 )
 
-// sniff starts to watch an interface of a container.
+// sniffs counts sniffers.
+var sniffs atomic.Int32
+
+// sniff starts to watch an interface of a container for forbidden frames, until the last one.
 func sniff(tb testing.TB, h *integration.Host, container, iface string) sniffer {
 	tb.Helper()
-	s := sniffer{h: h, container: container, file: "/tmp/sniffed-" + iface}
-	h.Docker(tb, "exec --detach "+container+" sh -c", fmt.Sprintf("probe sniff %s %x %x 30 >%s 2>&1", iface, forbidden, lastOne, s.file))
+	return sniffFor(tb, h, container, iface, forbidden, lastOne)
+}
+
+// sniffFor starts to count the frames of a kind that arrive, until one of another kind does.
+func sniffFor(tb testing.TB, h *integration.Host, container, iface, kind, last string) sniffer {
+	tb.Helper()
+	s := sniffer{h: h, container: container, file: fmt.Sprintf("/tmp/sniffed-%d", sniffs.Add(1))} // none says what an earlier one did
+	h.Docker(tb, "exec --detach "+container+" sh -c", fmt.Sprintf("probe sniff %s %x %x 30 >%s 2>&1", iface, kind, last, s.file))
 	soon(tb, func() error { return s.says("listening") })
 	return s
 }
@@ -71,7 +81,7 @@ func (s sniffer) says(word string) error {
 	return err
 }
 
-// saw holds how many forbidden frames came before the last one.
+// saw holds how many frames came before the last one.
 func (s sniffer) saw(tb testing.TB, n int) {
 	tb.Helper()
 	soon(tb, func() error { return s.says("matched") })
