@@ -13,9 +13,10 @@ import (
 	"github.com/coreos/go-iptables/iptables"
 )
 
-// The chain that Docker leaves to the operator. It is traversed before Docker's own rules and survives the engine.
+// The tables, and the chain that Docker leaves to the operator. It is traversed before Docker's own rules and survives the engine.
 const (
 	filterTable = "filter"
+	natTable    = "nat"
 	dockerUser  = "DOCKER-USER"
 )
 
@@ -58,8 +59,11 @@ func backends() []backend {
 	return out
 }
 
-// inUse tells whether there can be anything in it. Listing a legacy table that nobody made would make it.
-func (b backend) inUse() bool {
+// inUse tells whether there can be anything in its filter table.
+func (b backend) inUse() bool { return b.made(filterTable) }
+
+// made tells whether somebody made a table. Listing a legacy table that nobody made would make it.
+func (b backend) made(table string) bool {
 	if !b.legacy {
 		return true
 	}
@@ -68,7 +72,30 @@ func (b backend) inUse() bool {
 		file = "/proc/thread-self/net/ip6_tables_names"
 	}
 	names, err := os.ReadFile(file)
-	return err == nil && slices.Contains(strings.Fields(string(names)), filterTable)
+	return err == nil && slices.Contains(strings.Fields(string(names)), table)
+}
+
+// translates tells whether a rule in it gives packets another source address.
+func (b backend) translates() (bool, error) {
+	if !b.made(natTable) {
+		return false, nil
+	}
+	chains, err := b.ipt.ListChains(natTable)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", b.name, err)
+	}
+	for _, chain := range chains {
+		rules, err := b.ipt.List(natTable, chain)
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", b.name, err)
+		}
+		for _, target := range []string{"MASQUERADE", "SNAT", "NETMAP"} {
+			if slices.ContainsFunc(rules, func(r string) bool { return strings.Contains(r+" ", " -j "+target+" ") }) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 // rules gives a chain of the filter table as iptables -S prints it, its policy first; nil if there is none.

@@ -108,21 +108,38 @@ func TestForwardingTaken(t *testing.T) {
 	}
 }
 
-// TestOthersForward: IPv6's one switch stays on while somebody else on the host translates.
+// TestOthersForward: IPv6's one switch stays on while somebody else on the host translates, and for no other rules of his.
 func TestOthersForward(t *testing.T) {
 	if !onHost(t) {
 		return
 	}
-	l := newLab(t)
-	l.f.forward.oldIPv6 = true
-	l.network(1, nil)
-	sh(t, `nft 'add table ip6 vms; add chain ip6 vms post { type nat hook postrouting priority srcnat; }; add rule ip6 vms post ip6 saddr fd01::/64 masquerade'`)
-	must(t, l.f.RemoveNetwork(l.ctx, "network1"))
-	if got := sh(t, "sysctl -n net.ipv6.conf.all.forwarding"); got != "1\n" {
-		t.Errorf("IPv6 forwarding, with somebody else who needs it: %s", got)
-	}
-	if tables := sh(t, "nft list tables"); tables != "table ip6 vms\n" {
-		t.Errorf("tables: %s", tables)
+	for _, c := range []struct{ name, rules, undo, forwarding string }{
+		{
+			"nftables", `nft 'add table ip6 vms; add chain ip6 vms post { type nat hook postrouting priority srcnat; }; add rule ip6 vms post ip6 saddr fd01::/64 masquerade'`,
+			"nft delete table ip6 vms", "1\n",
+		},
+		{
+			"iptables-legacy", "ip6tables-legacy -t nat -N vms; ip6tables-legacy -t nat -A POSTROUTING -j vms; ip6tables-legacy -t nat -A vms -s fd01::/64 -j MASQUERADE",
+			"ip6tables-legacy -t nat -F", "1\n",
+		},
+		{
+			"what does not translate", "ip6tables-legacy -A FORWARD -s fd01::/64 -j DROP; ip6tables-legacy -t nat -A OUTPUT -s fd01::/64 -j ACCEPT",
+			"ip6tables-legacy -F; ip6tables-legacy -t nat -F", "0\n",
+		},
+	} {
+		t.Log(c.name)
+		l := newLab(t)
+		l.f.forward.oldIPv6 = true
+		l.network(1, nil)
+		sh(t, c.rules)
+		must(t, l.f.RemoveNetwork(l.ctx, "network1"))
+		if got := sh(t, "sysctl -n net.ipv6.conf.all.forwarding"); got != c.forwarding {
+			t.Errorf("%s: IPv6 forwarding is %s", c.name, got)
+		}
+		if tables := sh(t, "nft list tables"); strings.Contains(tables, "ovsnet") {
+			t.Errorf("%s: tables: %s", c.name, tables)
+		}
+		sh(t, c.undo+"; sysctl -qw net.ipv6.conf.all.forwarding=0; ip netns del outside; ip link del eth0; ip link del gw1")
 	}
 }
 

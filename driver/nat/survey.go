@@ -153,10 +153,17 @@ func (s *survey) covered(drop string) bool {
 
 // needed tells whether somebody else on the host translates IPv6 addresses, and so needs it forwarded.
 func (f *Firewall) needed(ctx context.Context) (bool, error) {
-	if slices.ContainsFunc(f.backends, func(b backend) bool { return b.v6 && b.legacy && b.inUse() }) {
-		return true, nil
-	}
 	var errs []error
+	for _, b := range f.backends {
+		if !b.v6 || !b.legacy {
+			continue // what iptables-nft makes is in the ruleset
+		}
+		yes, err := b.translates()
+		if yes {
+			return true, nil
+		}
+		errs = append(errs, err)
+	}
 	for _, family := range []string{"ip6", "inet"} {
 		out, err := runNFT(ctx, "list", "ruleset", family)
 		errs = append(errs, err)
