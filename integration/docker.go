@@ -4,6 +4,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -88,6 +89,11 @@ func (h *Host) StopDocker(tb testing.TB) { tb.Helper(); h.stop(tb, &h.dockerd, s
 func (h *Host) KillDocker(tb testing.TB) {
 	tb.Helper()
 	h.stop(tb, &h.dockerd, syscall.SIGKILL)
+	h.containerdEnds(tb)
+}
+
+func (h *Host) containerdEnds(tb testing.TB) {
+	tb.Helper()
 	err := ovstest.Poll(30*time.Second, func() error {
 		if out, err := h.Try("ps -o pid= -C containerd"); err == nil {
 			return fmt.Errorf("containerd still runs: %s", out)
@@ -109,8 +115,29 @@ func (h *Host) DockerLog(tb testing.TB) string {
 	return string(text)
 }
 
+// gaveUp is what an engine says that ends because its containerd did not answer
+// within 15 seconds, which an emulated machine may not have done by then. Docker's
+// service starts it again (Restart=always).
+const gaveUp = "timeout waiting for containerd to start"
+
 func (h *Host) awaitDocker(tb testing.TB) {
 	tb.Helper()
+	err := h.serves(&h.dockerd, h.dockerAnswers())
+	for range 2 {
+		if !errors.Is(err, ovstest.ErrHopeless) || !strings.Contains(h.dockerd.tail(1), gaveUp) {
+			break
+		}
+		h.containerdEnds(tb)
+		h.launch(tb, &h.dockerd)
+		err = h.serves(&h.dockerd, h.dockerAnswers())
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// dockerAnswers asks the engine for a sign of life.
+func (h *Host) dockerAnswers() func() error {
 	client := http.Client{Timeout: ovstest.Limit(5 * time.Second), Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -118,7 +145,7 @@ func (h *Host) awaitDocker(tb testing.TB) {
 			return d.DialContext(ctx, "unix", h.Path("/run/docker.sock"))
 		},
 	}}
-	h.await(tb, &h.dockerd, func() error {
+	return func() error {
 		q, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://docker/_ping", http.NoBody)
 		if err != nil {
 			return err
@@ -132,5 +159,5 @@ func (h *Host) awaitDocker(tb testing.TB) {
 			return fmt.Errorf("ping: %s", r.Status)
 		}
 		return nil
-	})
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ovsnet/ovsnet/integration"
+	"github.com/ovsnet/ovsnet/integration/ovstest"
 )
 
 // traffic is what runs while a fault is injected.
@@ -21,6 +22,7 @@ type traffic struct {
 	all     sync.WaitGroup
 	mu      sync.Mutex
 	asked   int // addresses that are pinged
+	talks   int // streams begun
 	pings   []gap
 	streams []string // how each went
 	broken  error
@@ -56,6 +58,7 @@ func (s *theatre) inside(t *testing.T) *traffic {
 	for _, to := range servers {
 		tr.stream(s.Host, program, to)
 	}
+	tr.flows(t)
 	return tr
 }
 
@@ -69,7 +72,25 @@ func (s *theatre) outside(t *testing.T) *traffic {
 	if s.far != nil {
 		s.far.begin(t, tr, s.probe)
 	}
+	tr.flows(t)
 	return tr
+}
+
+// flows waits until all that was begun has been answered: what a fault keeps from beginning tells nothing of it.
+func (tr *traffic) flows(t *testing.T) {
+	t.Helper()
+	soon(t, func() error {
+		tr.mu.Lock()
+		defer tr.mu.Unlock()
+		if tr.broken != nil {
+			return fmt.Errorf("traffic: %w: %w", ovstest.ErrHopeless, tr.broken)
+		}
+		began, err := filepath.Glob(filepath.Join(filepath.Dir(tr.stop), "began-*"))
+		if err == nil && len(began) < tr.asked+tr.talks {
+			err = fmt.Errorf("%d of %d pings and streams have begun", len(began), tr.asked+tr.talks)
+		}
+		return err
+	})
 }
 
 // ping asks addresses by a program of a host's.
@@ -100,6 +121,7 @@ func (tr *traffic) gaps(probe func() (string, error), across bool, addrs int) {
 
 // stream has a TCP connection to a server echo all that is sent.
 func (tr *traffic) stream(h *integration.Host, program, to string) {
+	tr.talks++
 	tr.all.Go(func() {
 		out, err := h.Try(program+" stream", to, tr.stop)
 		tr.mu.Lock()

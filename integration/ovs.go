@@ -96,9 +96,16 @@ func (h *Host) Flows(tb testing.TB, bridge string) string {
 	return h.Run(tb, "ovs-ofctl -OOpenFlow15 --no-stats dump-flows", bridge)
 }
 
-// await polls until a daemon serves, or has ended.
+// await waits until a daemon serves; the test ends when it does not.
 func (h *Host) await(tb testing.TB, d *daemon, serves func() error) {
 	tb.Helper()
+	if err := h.serves(d, serves); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// serves polls until a daemon serves, or has ended.
+func (h *Host) serves(d *daemon, serves func() error) error {
 	err := ovstest.Poll(30*time.Second, func() error {
 		if !d.running() {
 			return fmt.Errorf("%w: %s ended: %s", ovstest.ErrHopeless, d.name, d.tail(10))
@@ -106,8 +113,9 @@ func (h *Host) await(tb testing.TB, d *daemon, serves func() error) {
 		return serves()
 	})
 	if err != nil {
-		tb.Fatalf("host %s: %s: %v", h.Name, d.name, err)
+		return fmt.Errorf("host %s: %s: %w", h.Name, d.name, err)
 	}
+	return nil
 }
 
 func dialable(socket string) error {

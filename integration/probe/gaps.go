@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -19,7 +20,8 @@ import (
 
 // gaps asks addresses, rate times a second each, until the file is there, and tells for each how many requests were sent
 // and lost, and the longest time in which none was answered, with its begin and end in milliseconds since 1970. A
-// request that can't be sent, because the way is gone for the moment, is lost.
+// request that can't be sent, because the way is gone for the moment, is lost. When an address first answers, gaps says
+// so as began does.
 func gaps(rate int, file string, addrs []string) error {
 	var conns [2]net.PacketConn
 	var config net.ListenConfig
@@ -37,7 +39,7 @@ func gaps(rate int, file string, addrs []string) error {
 			if conns[kind], err = config.ListenPacket(context.Background(), network, ""); err != nil {
 				return err
 			}
-			go hear(conns[kind], &all) // until the program ends
+			go hear(conns[kind], &all, file) // until the program ends
 		}
 		gapsMu.Lock()
 		all = append(all, &gapped{echoes: echoes{conn: conns[kind], to: a, id: uint16(os.Getpid())}})
@@ -71,7 +73,10 @@ const lastAnswers = time.Second
 // gapsMu guards what gaps knows of its addresses.
 var gapsMu sync.Mutex
 
-type gapped struct{ echoes }
+type gapped struct {
+	echoes
+	answers bool
+}
 
 // longest is the longest run of lost requests: from the last request before it that was answered to the first after it.
 func (p *gapped) longest() (begin, end time.Time) {
@@ -92,7 +97,7 @@ func (p *gapped) longest() (begin, end time.Time) {
 	return begin, end
 }
 
-func hear(c net.PacketConn, all *[]*gapped) {
+func hear(c net.PacketConn, all *[]*gapped, file string) {
 	buf := make([]byte, 2048)
 	for {
 		n, from, err := c.ReadFrom(buf)
@@ -106,8 +111,15 @@ func hear(c net.PacketConn, all *[]*gapped) {
 		a, _ := netip.AddrFromSlice(ip.IP)
 		gapsMu.Lock()
 		for _, p := range *all {
-			if p.to == a.Unmap() {
-				p.take(buf[:n])
+			if p.to != a.Unmap() {
+				continue
+			}
+			p.take(buf[:n])
+			if !p.answers && slices.Contains(p.heard, true) {
+				p.answers = true
+				if err := began(file); err != nil {
+					fmt.Fprintln(os.Stderr, err) // whoever waits for it gives up
+				}
 			}
 		}
 		gapsMu.Unlock()
@@ -117,6 +129,15 @@ func hear(c net.PacketConn, all *[]*gapped) {
 func exists(file string) bool {
 	_, err := os.Stat(file)
 	return err == nil
+}
+
+// began tells whoever waits for it that one more conversation goes on, by a file "began-*" beside the one that ends them.
+func began(file string) error {
+	f, err := os.CreateTemp(filepath.Dir(file), "began-*")
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 const (
@@ -129,7 +150,7 @@ const (
 )
 
 // stream sends random bytes over one TCP connection to a server that seen made, 50 kB a second, until the file is there,
-// and holds that the same bytes come back, every one of them.
+// and holds that the same bytes come back, every one of them. Once the server has answered, stream says so as began does.
 func stream(addr, file string) error {
 	c, err := dial("tcp", addr)
 	if err != nil {
@@ -145,6 +166,9 @@ func stream(addr, file string) error {
 	var way bytes.Buffer // sent and not back yet
 	wrote := make(chan error, 1)
 	go func() { wrote <- feed(c, file, &mu, &way) }()
+	if err = began(file); err != nil {
+		return err
+	}
 	longest, total, last := time.Duration(0), 0, time.Now()
 	buf := make([]byte, streamChunk)
 	for {
