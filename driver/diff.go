@@ -4,6 +4,7 @@ package driver
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/ovsnet/ovsnet/flows"
@@ -52,6 +53,7 @@ func diffGroups(old, now flows.Compiled) []openflow.GroupMod {
 	for _, m := range old.Members {
 		was[place{m.Group, m.Bucket.ID}] = m.Bucket
 	}
+	var joining []flows.Member
 	for _, m := range now.Members {
 		at := place{m.Group, m.Bucket.ID}
 		before, ok := was[at]
@@ -62,9 +64,9 @@ func diffGroups(old, now flows.Compiled) []openflow.GroupMod {
 		if ok {
 			mods = append(mods, removeBucket(m.Group, m.Bucket.ID))
 		}
-		mods = append(mods, openflow.GroupMod{Command: openflow.GroupInsertBucket,
-			Group: flows.GroupDesc{ID: m.Group, Type: flows.GroupAll, Buckets: []flows.Bucket{m.Bucket}}})
+		joining = append(joining, m)
 	}
+	mods = append(mods, insertBuckets(joining)...)
 	for _, m := range old.Members {
 		if _, left := was[place{m.Group, m.Bucket.ID}]; left && !had[m.Group] {
 			mods = append(mods, removeBucket(m.Group, m.Bucket.ID))
@@ -72,6 +74,25 @@ func diffGroups(old, now flows.Compiled) []openflow.GroupMod {
 	}
 	for id := range had {
 		mods = append(mods, openflow.GroupMod{Command: openflow.GroupDelete, Group: flows.GroupDesc{ID: id}})
+	}
+	return mods
+}
+
+// mostBuckets keeps a message of buckets, which have some 50 bytes each, well below OpenFlow's 64 KiB.
+const mostBuckets = 200
+
+// insertBuckets makes memberships. A switch copies a group for each change of it: what joins together is one.
+func insertBuckets(members []flows.Member) []openflow.GroupMod {
+	buckets := map[uint32][]flows.Bucket{}
+	for _, m := range members {
+		buckets[m.Group] = append(buckets[m.Group], m.Bucket)
+	}
+	var mods []openflow.GroupMod
+	for _, group := range slices.Sorted(maps.Keys(buckets)) {
+		for some := range slices.Chunk(buckets[group], mostBuckets) {
+			mods = append(mods, openflow.GroupMod{Command: openflow.GroupInsertBucket,
+				Group: flows.GroupDesc{ID: group, Type: flows.GroupAll, Buckets: some}})
+		}
 	}
 	return mods
 }
