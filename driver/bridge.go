@@ -113,21 +113,20 @@ func (b *bridge) alive() bool {
 	}
 }
 
-// apply changes objects and brings the switch there in one bundle. On an error the objects are as before, and so is
-// the switch, or the next apply puts it right.
+// apply changes objects and brings the switch there in one bundle, or in several where spreads allows it. On an error the
+// objects are as before, and so is the switch, or the next apply puts it right.
 func (b *bridge) apply(ctx context.Context, changes []flowChange) error {
 	before := b.touched(changes)
 	b.set(changes)
 	if !b.unsure {
-		update, gone := b.since(before)
-		err := b.send(ctx, update, gone)
+		partly, err := b.change(ctx, changes, before)
 		var refused *openflow.RefusedError
 		switch {
 		case err == nil:
 			return nil
 		case errors.As(err, &refused):
 			b.put(before)
-			b.unsure = len(update.Meters)+len(gone) > 0 // meters are outside of the bundle: some may have been made
+			b.unsure = partly
 			return err
 		}
 		b.close() // lost on the way: only a comparison can tell what arrived
@@ -138,6 +137,15 @@ func (b *bridge) apply(ctx context.Context, changes []flowChange) error {
 		return fmt.Errorf("bridge %s: %w", b.name, err)
 	}
 	return nil
+}
+
+// change sends what changes mean for the switch. Partly says that some of it may have been made when err is not nil.
+func (b *bridge) change(ctx context.Context, changes []flowChange, before map[string]*flows.Compiled) (partly bool, err error) {
+	if spreads(changes, before) && b.alive() { // else a new connection could find a switch that has begun anew
+		return true, b.spread(ctx, changes)
+	}
+	update, gone := b.since(before)
+	return len(update.Meters)+len(gone) > 0, b.send(ctx, update, gone) // meters are outside of the bundle
 }
 
 // touched gives the objects that changes are about as they are now; nil for those that are not there.

@@ -138,9 +138,9 @@ func waited(what string, ctx context.Context) error { //nolint:revive // the con
 	return fmt.Errorf("waiting for %s: %w; check that ovs-vswitchd runs", what, ctx.Err())
 }
 
-// gatherTime bounds how long a transaction waits for changes that verbs have announced. One transaction for forty
-// ports costs Open vSwitch little more than one for one.
-const gatherTime = 30 * time.Millisecond
+// gatherTime bounds how long a transaction waits for changes that verbs have announced: the kernel makes a hundred links
+// in it, and one transaction for a hundred ports costs Open vSwitch about as much as three for one each.
+const gatherTime = 100 * time.Millisecond
 
 // gather takes everything that waits, and what verbs at work have announced, if that comes soon.
 func (l *loop) gather(ctx context.Context, first *commit) []*commit {

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/ovsnet/ovsnet/flows"
+	"github.com/ovsnet/ovsnet/flows/openflow"
+	"github.com/ovsnet/ovsnet/integration/ovstest"
+)
+
+// throng is a bridge that has a network's flows, and the flows of endpoints that are to come.
+type throng struct {
+	*bridge
+	t    *testing.T
+	sw   *ovstest.Switch
+	ends []flowChange
+}
+
+func newThrong(t *testing.T, ends int) *throng {
+	t.Helper()
+	w := newWorld()
+	rec := testRecord("net1")
+	rec.Pools[0].Subnet = pfx("10.1.0.0/16")
+	if err := w.addNetwork(rec); err != nil {
+		t.Fatal(err)
+	}
+	n := w.networks[rec.ID]
+	c := &throng{t: t, sw: ovstest.Start(t)}
+	c.sw.AddBridge(t, n.Bridge)
+	c.bridge = newBridge(n.Bridge, filepath.Dir(c.sw.Mgmt(n.Bridge)), slog.New(slog.DiscardHandler))
+	t.Cleanup(c.close)
+	fcs, err := networkFlows(n, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = c.make(fcs...); err != nil {
+		t.Fatal(err)
+	}
+	for i := range ends {
+		e, err := w.addEndpoint(testEndpoint(fmt.Sprintf("%012d", i), fmt.Sprintf("10.1.%d.%d/16", 1+i/200, 1+i%200)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fc, err := compileEndpoint(n, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.ends = append(c.ends, fc)
+	}
+	return c
+}
+
+func (c *throng) make(changes ...flowChange) error {
+	ctx, cancel := context.WithTimeout(c.t.Context(), ovstest.Limit(10*time.Second))
+	defer cancel()
+	return c.apply(ctx, changes)
+}
+
+// settle compares the switch with its objects, as the next change does after a failure.
+func (c *throng) settle() (repairs int) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), ovstest.Limit(10*time.Second))
+	defer cancel()
+	repairs, err := c.sync(ctx)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return repairs
+}
+
+// holds wants the switch to hold what its objects say, and nothing else.
+func (c *throng) holds() {
+	c.t.Helper()
+	if n := c.settle(); n > 0 {
+		c.t.Errorf("the switch differs in %d from what its objects say", n)
+	}
+}
+
+func (c *throng) spreads(changes []flowChange) bool { return spreads(changes, c.touched(changes)) }
+
+// TestSpread: what comes at once goes over several connections, and the switch holds the same as if it had not.
+func TestSpread(t *testing.T) {
+	c := newThrong(t, 100)
+	few, many := c.ends[:spreadFrom-1], c.ends[spreadFrom-1:]
+	if c.spreads(few) || !c.spreads(many) || c.spreads(append(many[:len(many):len(many)], many[0])) {
+		t.Errorf("of %d, %d and %d with one twice, the second alone is spread", len(few), len(many), len(many)+1)
+	}
+	for _, changes := range [][]flowChange{few, many, c.ends} {
+		if err := c.make(changes...); err != nil {
+			t.Fatal(err)
+		}
+		c.holds()
+	}
+	if c.spreads(c.ends) {
+		t.Error("what is there already is spread")
+	}
+}
+
+// TestSpreadFails: when one is refused none is made, and each can be made alone.
+func TestSpreadFails(t *testing.T) {
+	c := newThrong(t, 40)
+	before := c.sw.OFCtl(t, "-OOpenFlow15", "--no-stats", "dump-flows", c.name)
+	bad := *c.ends[30].compiled
+	bad.Members = append(bad.Members, flows.Member{Group: 0xdead, Bucket: flows.Bucket{ID: 7}})
+	c.ends[30].compiled = &bad
+	var refused *openflow.RefusedError
+	if err := c.make(c.ends...); !errors.As(err, &refused) || refused.Name != "OFPGMFC_UNKNOWN_GROUP" {
+		t.Fatalf("a group that is not there: %v", err)
+	}
+	c.settle()
+	if after := c.sw.OFCtl(t, "-OOpenFlow15", "--no-stats", "dump-flows", c.name); after != before {
+		t.Errorf("it has left flows behind:\n%s\nwant\n%s", after, before)
+	}
+	for i, fc := range c.ends {
+		if err := c.make(fc); (err != nil) != (i == 30) {
+			t.Errorf("alone, %d: %v", i, err)
+		}
+	}
+	c.holds()
+}
+
+// TestSpreadIsLost: when the switch goes on the way, what is made is made once it is back.
+func TestSpreadIsLost(t *testing.T) {
+	c := newThrong(t, 40)
+	if err := c.make(c.ends[:20]...); err != nil {
+		t.Fatal(err)
+	}
+	c.sw.RestartVSwitchd(t)
+	if err := c.make(c.ends[20:]...); err != nil {
+		t.Fatal(err)
+	}
+	c.holds()
+}
