@@ -104,10 +104,11 @@ func TestSpread(t *testing.T) {
 	}
 }
 
-// TestSpreadFails: when one is refused none is made, and each can be made alone.
+// TestSpreadFails: when one of the bundles is refused, what others have made is taken back, and each can be made alone.
 func TestSpreadFails(t *testing.T) {
 	c := newThrong(t, 40)
-	before := c.sw.OFCtl(t, "-OOpenFlow15", "--no-stats", "dump-flows", c.name)
+	dump := func() string { return c.sw.OFCtl(t, "-OOpenFlow15", "--no-stats", "dump-flows", c.name) }
+	before := dump()
 	bad := *c.ends[30].compiled
 	bad.Members = append(bad.Members, flows.Member{Group: 0xdead, Bucket: flows.Bucket{ID: 7}})
 	c.ends[30].compiled = &bad
@@ -115,8 +116,11 @@ func TestSpreadFails(t *testing.T) {
 	if err := c.make(c.ends...); !errors.As(err, &refused) || refused.Name != "OFPGMFC_UNKNOWN_GROUP" {
 		t.Fatalf("a group that is not there: %v", err)
 	}
+	if dump() == before {
+		t.Error("the other bundles have made nothing: there was but one")
+	}
 	c.settle()
-	if after := c.sw.OFCtl(t, "-OOpenFlow15", "--no-stats", "dump-flows", c.name); after != before {
+	if after := dump(); after != before {
 		t.Errorf("it has left flows behind:\n%s\nwant\n%s", after, before)
 	}
 	for i, fc := range c.ends {
