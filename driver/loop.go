@@ -16,8 +16,8 @@ import (
 )
 
 // loop makes Open vSwitch what the world says, in two goroutines and one a bridge: the first commits all the row changes
-// that wait as one transaction, the second puts flow changes on the lane of their bridge, where all that wait go in one
-// bundle. Each wakes every verb with its own result. A port's flows need not wait for the port: its number is asked for.
+// that wait as one transaction, the second puts flow changes on the lane of their bridge, where all that wait go
+// together. Each wakes every verb with its own result. A port's flows need not wait for the port: its number is asked for.
 type loop struct {
 	d       *Driver
 	log     *slog.Logger

@@ -87,7 +87,7 @@ func (l *loop) programBatch(ctx context.Context, batch []*programming) {
 	}
 }
 
-// runLane sends what waits for a bridge, everything in one bundle, until nothing waits.
+// runLane sends what waits for a bridge, everything together, until nothing waits.
 func (l *loop) runLane(ctx context.Context, name string) {
 	for {
 		l.lanes.mu.Lock()
@@ -104,7 +104,7 @@ func (l *loop) runLane(ctx context.Context, name string) {
 	}
 }
 
-// programBridge sends one bundle and gives each verb its result. Where it is refused, its parts are tried one by one, so
+// programBridge sends what waits together and gives each verb its result. Where that is refused, its parts are tried one by one, so
 // that a bad one fails alone.
 func (l *loop) programBridge(ctx context.Context, b *bridge, parts []*programming) {
 	if err := b.hold(ctx); err != nil {
