@@ -98,7 +98,8 @@ boot() {
 
 # shellcheck disable=SC2317 # for the trap
 finish() {
-	trap - EXIT INT TERM HUP
+	trap - EXIT
+	trap '' INT TERM HUP # whoever is impatient does not keep it from its end
 	# Of nothing but this script's own machine, which has no time for an answer.
 	jobs -p | xargs -r kill 2>/dev/null || true
 	wait
