@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ovsnet/ovsnet/config"
 	"github.com/ovsnet/ovsnet/integration"
 	"github.com/ovsnet/ovsnet/integration/ovstest"
 )
@@ -110,6 +111,10 @@ func (h *walked) model() integration.State {
 			}
 		}
 		s = append(s, fmt.Sprintf("ports with flows %d on %s", ports, bridge))
+	}
+	if h.w.overlay && len(h.networks) > 0 && integration.Datapath(h.w.t).KernelTunnels {
+		port := config.Default().TunnelPort // of the kernel's device, while any tunnel is there
+		s = append(s, fmt.Sprintf("socket 0.0.0.0:%d/udp", port), fmt.Sprintf("socket [::]:%d/udp", port))
 	}
 	slices.Sort(s)
 	return s
