@@ -50,6 +50,24 @@ func TestLabLeavesTheMachineAlone(t *testing.T) {
 	}
 }
 
+// TestSnapshotWhileLinksGo: links that come and go, as Docker's own do, don't keep a snapshot from being taken.
+func TestSnapshotWhileLinksGo(t *testing.T) {
+	t.Parallel()
+	h := integration.NewLab(t).Hosts(t, integration.HostOptions{NoDocker: true}, "h1")[0]
+	ended := make(chan error, 1)
+	go func() {
+		_, err := h.Try("sh -ec", "until [ -e /run/enough ]; do ip link add comes type veth peer goes; ip link del comes; done")
+		ended <- err
+	}()
+	for range 30 {
+		h.Snapshot(t)
+	}
+	h.Run(t, "touch /run/enough")
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+}
+
 // stripped leaves out the control groups, which are there as long as the hosts.
 func stripped(diff string) string {
 	var rest []string
