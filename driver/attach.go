@@ -79,19 +79,21 @@ func (d *Driver) attachAs(ctx context.Context, n network, e endpoint) (uint32, e
 	defer announced()
 	e.wantFlows = true
 	d.put(e)
-	fcs, err := d.endpointFlows(n, e)
-	if err != nil {
-		return 0, err
-	}
 	var g errgroup.Group
-	g.Go(func() error { return d.loop.program(ctx, fcs...) })
+	g.Go(func() error {
+		fcs, err := d.endpointFlows(n, e)
+		if err != nil {
+			return err
+		}
+		return d.loop.program(ctx, fcs...)
+	})
 	var got uint32
 	g.Go(func() (err error) {
 		got, err = d.attachPort(ctx, n, e, announced)
 		return err
 	})
 	g.Go(func() error { d.keep(e, true); return nil })
-	err = g.Wait()
+	err := g.Wait()
 	return got, err
 }
 

@@ -145,7 +145,8 @@ func (b *bridge) change(ctx context.Context, changes []flowChange, before map[st
 		return true, b.spread(ctx, changes)
 	}
 	update, gone := b.since(before)
-	return len(update.Meters)+len(gone) > 0, b.send(ctx, update, gone) // meters are outside of the bundle
+	update.InOneGo = allNew(changes, before)
+	return update.InOneGo || len(update.Meters)+len(gone) > 0, b.send(ctx, update, gone) // meters are outside of the bundle
 }
 
 // touched gives the objects that changes are about as they are now; nil for those that are not there.

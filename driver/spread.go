@@ -24,7 +24,12 @@ const (
 // spreads says whether changes may be made in several bundles, in whichever order these come: they are many, nothing that
 // they are about is in the switch yet, so that none of them undoes another, and none has a group that another may need.
 func spreads(changes []flowChange, before map[string]*flows.Compiled) bool {
-	return len(changes) >= spreadFrom && len(before) == len(changes) && !slices.ContainsFunc(changes, func(c flowChange) bool {
+	return len(changes) >= spreadFrom && allNew(changes, before)
+}
+
+// allNew says whether changes are about objects of which the switch has nothing yet, and that bring no group.
+func allNew(changes []flowChange, before map[string]*flows.Compiled) bool {
+	return len(before) == len(changes) && !slices.ContainsFunc(changes, func(c flowChange) bool {
 		return c.compiled == nil || before[c.object] != nil || len(c.compiled.Groups) > 0
 	})
 }
@@ -39,6 +44,7 @@ func (b *bridge) spread(ctx context.Context, changes []flowChange) error {
 			before[c.object] = nil
 		}
 		u, _ := b.since(before)
+		u.InOneGo = true
 		g.Go(func() error {
 			conn, err := openflow.Dial(ctx, b.path, b.log)
 			if err != nil {

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -129,6 +131,44 @@ func TestSpreadFails(t *testing.T) {
 		}
 	}
 	c.holds()
+}
+
+// TestNewInOneGo: what is new goes with its commit, and when a part of it is refused the next change takes back the rest; what
+// changes something goes as a whole or not at all.
+func TestNewInOneGo(t *testing.T) {
+	c := newThrong(t, 2)
+	dump := func() string { return c.sw.OFCtl(t, "-OOpenFlow15", "--no-stats", "dump-flows", c.name) }
+	before := dump()
+	bad := *c.ends[0].compiled
+	// Passes our validation but not the switch's: nd_tll wants an advertisement.
+	mac := net.HardwareAddr{2, 0, 0, 0, 0, 1}
+	nd := bad.Flows[0]
+	nd.Actions = []flows.Action{flows.SetField{FieldMatch: flows.MAC(flows.FieldNDTLL, mac)}}
+	nd.Cookie ^= 1 // another flow than the one before
+	bad.Flows = append(slices.Clone(bad.Flows[1:]), nd)
+	failing := c.ends[0]
+	failing.compiled = &bad
+	var refused *openflow.RefusedError
+	if err := c.make(failing); !errors.As(err, &refused) {
+		t.Fatalf("a flow that the switch refuses: %v", err)
+	}
+	if dump() == before {
+		t.Error("nothing else was made: the commit did not go along")
+	}
+	if err := c.make(c.ends[1]); err != nil {
+		t.Fatal(err)
+	}
+	c.holds()
+	if err := c.make(c.ends[0]); err != nil {
+		t.Fatal(err)
+	}
+	before = dump()
+	if err := c.make(failing); !errors.As(err, &refused) {
+		t.Fatalf("a change that the switch refuses: %v", err)
+	}
+	if after := dump(); after != before {
+		t.Errorf("the change was made in part:\n%s\nwant\n%s", after, before)
+	}
 }
 
 // TestSpreadIsLost: when the switch goes on the way, what is made is made once it is back.

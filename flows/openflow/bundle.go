@@ -13,6 +13,9 @@ import (
 
 // Update is a change of a bridge that is made as a whole or not at all.
 type Update struct {
+	// InOneGo sends the commit along with the rest, so that all is done in one turn of ovs-vswitchd's main loop and not in
+	// two. When the switch refuses to take a part into the bundle, a *RefusedError, it makes the others.
+	InOneGo bool
 	// Flows are added; each replaces the flow with its key, keeping the counters.
 	Flows []flows.Flow
 	// Delete are the flows to delete, by their key. A flow without ovsnet's
@@ -39,6 +42,8 @@ const (
 
 	// chunk is how much is encoded before it is sent.
 	chunk = 64 << 10
+	// perStep is about what a step takes, in bytes.
+	perStep = 256
 )
 
 // bundle is an Update on its way. Its transaction ids are in the order of its
@@ -145,6 +150,9 @@ func (c *Conn) Apply(ctx context.Context, u Update) error {
 	b := &bundle{conn: c, id: c.bundleID, meters: u.Meters, steps: steps}
 	b.answers = c.expect(uint32(len(u.Meters)+1+len(steps)), b.answer) //nolint:gosec // slices of structs in memory
 	defer c.forget(b.answers)
+	if u.InOneGo {
+		return b.hurry(ctx)
+	}
 	if err := b.fill(ctx); err != nil {
 		b.discard(ctx)
 		return err
@@ -181,7 +189,7 @@ func (b *bundle) refusal() error {
 // fill opens the bundle, adds everything, closes it, and waits for the answer
 // to that: answers come in order, so no refusal of an addition follows it.
 func (b *bundle) fill(ctx context.Context) error {
-	if err := b.send(ctx); err != nil {
+	if err := b.send(ctx, nil); err != nil {
 		return err
 	}
 	err := b.control(ctx, bundleClose, "close bundle")
@@ -191,11 +199,26 @@ func (b *bundle) fill(ctx context.Context) error {
 	return err
 }
 
+// hurry sends the whole bundle and its commit, and waits for the answer to that.
+func (b *bundle) hurry(ctx context.Context) error {
+	closing, sent := b.conn.takeXIDs(1), false
+	err := b.ask(ctx, "commit bundle", func(xid uint32) error {
+		err := b.send(ctx, b.appendControl(b.appendControl(nil, closing, bundleClose), xid, bundleCommit))
+		sent = err == nil
+		return err
+	})
+	if !sent {
+		b.discard(ctx)
+		return err
+	}
+	return b.end(err)
+}
+
 // send sends meters, OPEN and the steps, in chunks: the switch works on one
-// while we encode the next.
-func (b *bundle) send(ctx context.Context) error {
+// while we encode the next. Then follows what is encoded already.
+func (b *bundle) send(ctx context.Context, then []byte) error {
 	xid := b.answers.first
-	buf := make([]byte, 0, chunk+4096)
+	buf := make([]byte, 0, min(chunk, len(b.steps)*perStep)+4096)
 	for _, m := range b.meters {
 		var err error
 		if buf, err = appendMeterMod(buf, xid, m); err != nil {
@@ -223,7 +246,7 @@ func (b *bundle) send(ctx context.Context) error {
 			buf = buf[:0]
 		}
 	}
-	return b.conn.write(ctx, buf)
+	return b.conn.write(ctx, append(buf, then...))
 }
 
 // appendControl appends an ofp_bundle_ctrl_msg.
@@ -237,6 +260,11 @@ func (b *bundle) appendControl(buf []byte, xid uint32, kind uint16) []byte {
 
 // control sends a bundle control message and waits for its answer.
 func (b *bundle) control(ctx context.Context, kind uint16, what name) error {
+	return b.ask(ctx, what, func(xid uint32) error { return b.conn.write(ctx, b.appendControl(nil, xid, kind)) })
+}
+
+// ask has a message sent with a transaction id of its own and waits for its answer.
+func (b *bundle) ask(ctx context.Context, what name, send func(xid uint32) error) error {
 	var failed error
 	w := b.conn.expect(1, func(_ uint32, m message) bool {
 		if m.kind == typeError {
@@ -245,7 +273,7 @@ func (b *bundle) control(ctx context.Context, kind uint16, what name) error {
 		return true
 	})
 	defer b.conn.forget(w)
-	if err := b.conn.write(ctx, b.appendControl(nil, w.first, kind)); err != nil {
+	if err := send(w.first); err != nil {
 		return err
 	}
 	if err := b.conn.wait(ctx, w); err != nil {
@@ -261,7 +289,11 @@ var errNoAnswer = errors.New("no answer")
 // fails only now, the switch says so twice: with the message's transaction id
 // and with the commit's.
 func (b *bundle) commit(ctx context.Context) error {
-	err := b.control(ctx, bundleCommit, "commit bundle")
+	return b.end(b.control(ctx, bundleCommit, "commit bundle"))
+}
+
+// end gives the reason why a bundle failed, if it did: the first refusal of a part, or that of the commit.
+func (b *bundle) end(err error) error {
 	if refused := b.refusal(); refused != nil {
 		return refused
 	}

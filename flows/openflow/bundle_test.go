@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -63,6 +64,48 @@ func TestUpdateIsAllOrNothing(t *testing.T) {
 			t.Errorf("%s: the switch has groups: %v", name, groups)
 		}
 	}
+}
+
+// TestInOneGo: an update whose commit goes along is made, and of one with a part that can't be taken the rest is; what can't
+// be sent makes nothing and leaves no bundle open.
+func TestInOneGo(t *testing.T) {
+	t.Parallel()
+	b := newBridge(t)
+	ctx := testContext(t)
+	one, two, three := portFlow(1, 0), portFlow(2, 0), portFlow(3, 0)
+	holds := func(want ...string) {
+		t.Helper()
+		if diff := cmp.Diff(want, b.flowTexts(t)); diff != "" {
+			t.Errorf("the switch has other flows:\n%s", diff)
+		}
+	}
+	if err := b.Apply(ctx, Update{InOneGo: true, Flows: []flows.Flow{one}}); err != nil {
+		t.Fatal(err)
+	}
+	holds(one.String())
+	var refused *RefusedError
+	err := b.Apply(ctx, Update{InOneGo: true, Flows: []flows.Flow{refusedFlow(5), two}})
+	if !errors.As(err, &refused) || refused.Name != "OFPBAC_MATCH_INCONSISTENT" {
+		t.Errorf("refused when added: %v", err)
+	}
+	holds(one.String(), two.String())
+	long := three
+	long.Actions = slices.Repeat(out(4), 5000)
+	var large *TooLargeError
+	if err = b.Apply(ctx, Update{InOneGo: true, Flows: []flows.Flow{three, long}}); !errors.As(err, &large) {
+		t.Errorf("a flow too large for a message: %v", err)
+	}
+	holds(one.String(), two.String())
+	noGroup := three
+	noGroup.Actions = []flows.Action{flows.Group{ID: 77}}
+	if err = b.Apply(ctx, Update{InOneGo: true, Flows: []flows.Flow{three, noGroup}}); !errors.As(err, &refused) {
+		t.Errorf("refused when committed: %v", err)
+	}
+	holds(one.String(), two.String())
+	if err = b.Apply(ctx, Update{InOneGo: true, Flows: []flows.Flow{three}}); err != nil {
+		t.Error(err)
+	}
+	holds(one.String(), two.String(), three.String())
 }
 
 func TestInvalidUpdateIsNotSent(t *testing.T) {
