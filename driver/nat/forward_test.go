@@ -113,20 +113,24 @@ func TestOthersForward(t *testing.T) {
 	if !onHost(t) {
 		return
 	}
-	for _, c := range []struct{ name, rules, undo, forwarding string }{
+	type rule struct{ name, rules, undo, forwarding string }
+	all := []rule{
 		{
 			"nftables", `nft 'add table ip6 vms; add chain ip6 vms post { type nat hook postrouting priority srcnat; }; add rule ip6 vms post ip6 saddr fd01::/64 masquerade'`,
 			"nft delete table ip6 vms", "1\n",
 		},
 		{
-			"iptables-legacy", "ip6tables-legacy -t nat -N vms; ip6tables-legacy -t nat -A POSTROUTING -j vms; ip6tables-legacy -t nat -A vms -s fd01::/64 -j MASQUERADE",
-			"ip6tables-legacy -t nat -F", "1\n",
-		},
-		{
 			"what does not translate", "ip6tables-legacy -A FORWARD -s fd01::/64 -j DROP; ip6tables-legacy -t nat -A OUTPUT -s fd01::/64 -j ACCEPT",
 			"ip6tables-legacy -F; ip6tables-legacy -t nat -F", "0\n",
 		},
-	} {
+	}
+	for _, target := range []string{"MASQUERADE", "SNAT --to-source fd02::1", "NETMAP --to fd02::/64"} {
+		all = append(all, rule{
+			"iptables-legacy, " + target, "ip6tables-legacy -t nat -N vms; ip6tables-legacy -t nat -A POSTROUTING -j vms; ip6tables-legacy -t nat -A vms -s fd01::/64 -j " + target,
+			"ip6tables-legacy -t nat -F; ip6tables-legacy -t nat -X vms", "1\n",
+		})
+	}
+	for _, c := range all {
 		t.Log(c.name)
 		l := newLab(t)
 		l.f.forward.oldIPv6 = true
