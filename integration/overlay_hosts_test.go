@@ -168,8 +168,13 @@ func watching(tb testing.TB, h *integration.Host, name string, options []string,
 	tb.Helper()
 	args := append(append([]string{name}, options...), integration.Image, "probe", "watch", "50")
 	h.Docker(tb, "run --detach --name", append(args, addrs...)...)
+	pid := h.Docker(tb, "inspect --format {{.State.Pid}} "+name)
+	if pid == "0" {
+		out, err := h.TryDocker("logs " + name)
+		tb.Fatalf("host %s: container %s has ended: %s\n%s %v", h.Name, name, h.Docker(tb, "inspect --format {{json .State}} "+name), out, err)
+	}
 	// The engine takes no such setting.
-	h.Run(tb, "nsenter --net=/proc/"+h.Docker(tb, "inspect --format {{.State.Pid}} "+name)+"/ns/net sh -ec",
+	h.Run(tb, "nsenter --net=/proc/"+pid+"/ns/net sh -ec",
 		"for family in ipv4 ipv6; do echo 50 >/proc/sys/net/$family/neigh/eth0/retrans_time_ms; done")
 }
 
