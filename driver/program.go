@@ -104,8 +104,8 @@ func (l *loop) runLane(ctx context.Context, name string) {
 	}
 }
 
-// programBridge sends what waits together and gives each verb its result. Where that is refused, its parts are tried one by one, so
-// that a bad one fails alone.
+// programBridge sends what waits together and gives each verb its result. Where that is refused, its parts are tried one by
+// one, so that a bad one fails alone.
 func (l *loop) programBridge(ctx context.Context, b *bridge, parts []*programming) {
 	if err := b.hold(ctx); err != nil {
 		for _, p := range parts {

@@ -11,7 +11,7 @@ import (
 	"github.com/ovsnet/ovsnet/flows"
 )
 
-// Update is a change of a bridge that is made as a whole or not at all.
+// Update is a change of a bridge that is made as a whole or not at all, unless it is InOneGo.
 type Update struct {
 	// InOneGo sends the commit along with the rest, so that all is done in one turn of ovs-vswitchd's main loop and not in
 	// two. When the switch refuses to take a part into the bundle, a *RefusedError, it makes the others.
@@ -122,8 +122,8 @@ func (u Update) steps() []step {
 }
 
 // Apply makes the update in one atomic bundle. On nil all of it is in the
-// switch and works. On a *RefusedError, a *TooLargeError or an error that wraps
-// flows.ErrInvalid nothing was changed. On ErrUncertain the connection failed
+// switch and works. On a *RefusedError (but see InOneGo), a *TooLargeError or
+// an error that wraps flows.ErrInvalid nothing was changed. On ErrUncertain the connection failed
 // or ctx ended while the switch was committing. An empty update sends nothing.
 func (c *Conn) Apply(ctx context.Context, u Update) error {
 	steps := u.steps()

@@ -66,8 +66,8 @@ func TestUpdateIsAllOrNothing(t *testing.T) {
 	}
 }
 
-// TestInOneGo: an update whose commit goes along is made, and of one with a part that can't be taken the rest is; what can't
-// be sent makes nothing and leaves no bundle open.
+// TestInOneGo: an update whose commit goes along is made, and of one with a part that can't be taken the rest is; one that can't
+// be sent, or whose commit is refused, makes nothing.
 func TestInOneGo(t *testing.T) {
 	t.Parallel()
 	b := newBridge(t)

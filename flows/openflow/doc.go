@@ -6,8 +6,9 @@
 // A [Conn] takes an [Update] (flows to add, flows to delete, group changes) and
 // makes it one atomic bundle: either the whole of it is in the switch when
 // Apply returns nil, or none of it is and the error says which flow or group
-// the switch refused and why (but see InOneGo of [Update]). Meters cannot be in a bundle and have a call of
-// their own. The Dump calls read back what is there, as the same values.
+// the switch refused and why (but see InOneGo of [Update]). Meters cannot be in
+// a bundle and have a call of their own. The Dump calls read back what is
+// there, as the same values.
 //
 // The codec covers what package flows can say, in OpenFlow 1.5's own words
 // where it has them (set_field, copy_field) and in Open vSwitch's extensions
