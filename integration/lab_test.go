@@ -4,11 +4,13 @@ package integration_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,6 +49,52 @@ func TestLabLeavesTheMachineAlone(t *testing.T) {
 	})
 	if diff := integration.Diff(before, integration.Machine(t)); diff != "" {
 		t.Errorf("after:\n%s", diff)
+	}
+}
+
+// TestLookedAtWhileBridgesGo: a bridge that goes between two questions ends neither of the two ways to look at a host.
+func TestLookedAtWhileBridgesGo(t *testing.T) {
+	t.Parallel()
+	c := newStall(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	enough := func() { cancel(); wg.Wait() }
+	defer enough()
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			c.takes(t, "CreateNetwork", netOn(30))
+			c.takes(t, "DeleteNetwork", netOn(30))
+		}
+	})
+	for range 15 {
+		c.Snapshot(t)
+		_ = c.Model(t) // that it comes back is all: a network was on its way
+	}
+	enough()
+	if err := c.Model(t); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSnapshotWhileProcessesEnd: a process that has ended, and whose parent has still to wait for it, is in no snapshot.
+func TestSnapshotWhileProcessesEnd(t *testing.T) {
+	t.Parallel()
+	h := integration.NewLab(t).Hosts(t, integration.HostOptions{NoDocker: true}, "h1")[0]
+	ended := make(chan error, 1)
+	go func() {
+		_, err := h.Try("sh -ec", "until [ -e /run/enough ]; do sh -c 'true & exec sleep 0.1'; sleep 0.1; done")
+		ended <- err
+	}()
+	for range 10 {
+		for _, line := range h.Snapshot(t) {
+			if strings.HasSuffix(line, "<defunct>") {
+				t.Error(line)
+			}
+		}
+	}
+	h.Run(t, "touch /run/enough")
+	if err := <-ended; err != nil {
+		t.Fatal(err)
 	}
 }
 

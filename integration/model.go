@@ -39,10 +39,11 @@ func (h *Host) Status(tb testing.TB) driver.Status {
 var inPort = regexp.MustCompile(`in_port="?(\w+)"?`)
 
 // Model compares what the driver says should be with what is on the host: the rows of its networks and endpoints, the
-// ports that its bridges have flows for, the links and the journal. It is nil when they are equal.
+// ports that its bridges have flows for, the links and the journal. It is nil when they are equal. What goes while it is
+// looked at is an error as well: whoever waits asks again.
 func (h *Host) Model(tb testing.TB) error {
 	tb.Helper()
-	want, have := State{}, State{}
+	want := State{}
 	s := h.Status(tb)
 	for _, n := range s.Networks {
 		want = append(want, "bridge "+n.Bridge+" of "+n.ID, "journal "+n.ID+".json")
@@ -53,30 +54,9 @@ func (h *Host) Model(tb testing.TB) error {
 			}
 		}
 	}
-	// One line a row: a blank line ends a record of vsctl's lists.
-	for _, row := range h.rows(tb, "Bridge", "name", "external_ids:ovsnet-network") {
-		have = append(have, "bridge "+row[0]+" of "+row[1])
-		ports := map[string]bool{}
-		for _, m := range inPort.FindAllStringSubmatch(h.Run(tb, "ovs-ofctl -OOpenFlow15 --names --no-stats dump-flows", row[0]), -1) {
-			if m[1] != "LOCAL" && m[1] != row[0] {
-				ports[m[1]] = true
-			}
-		}
-		for port := range ports {
-			have = append(have, "flows "+row[0]+" "+port)
-		}
-	}
-	for _, row := range h.rows(tb, "Interface", "name", "ofport", "external_ids:ovsnet-network", "external_ids:ovsnet-endpoint") {
-		have = append(have, fmt.Sprintf("port %s %s of %s on %s", row[0], row[1], row[3], row[2]))
-	}
-	for line := range strings.Lines(h.Run(tb, "ip -o link show type veth")) {
-		name, _, _ := strings.Cut(strings.Fields(line)[1], "@")
-		if name = strings.TrimSuffix(name, ":"); strings.HasPrefix(name, "ovs") {
-			have = append(have, "link "+name)
-		}
-	}
-	for _, name := range strings.Fields(h.Run(tb, "ls /var/lib/ovsnet/networks")) {
-		have = append(have, "journal "+name)
+	have, err := h.found()
+	if err != nil {
+		return err
 	}
 	slices.Sort(want)
 	slices.Sort(have)
@@ -86,15 +66,64 @@ func (h *Host) Model(tb testing.TB) error {
 	return nil
 }
 
+// found is what is on the host, in the words of Model.
+func (h *Host) found() (State, error) {
+	have := State{}
+	bridges, err := h.rows("Bridge", "name", "external_ids:ovsnet-network")
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range bridges {
+		have = append(have, "bridge "+row[0]+" of "+row[1])
+		flows, err := h.tryFlows(row[0], "--names")
+		if err != nil {
+			return nil, err
+		}
+		ports := map[string]bool{}
+		for _, m := range inPort.FindAllStringSubmatch(flows, -1) {
+			if m[1] != "LOCAL" && m[1] != row[0] {
+				ports[m[1]] = true
+			}
+		}
+		for port := range ports {
+			have = append(have, "flows "+row[0]+" "+port)
+		}
+	}
+	interfaces, err := h.rows("Interface", "name", "ofport", "external_ids:ovsnet-network", "external_ids:ovsnet-endpoint")
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range interfaces {
+		have = append(have, fmt.Sprintf("port %s %s of %s on %s", row[0], row[1], row[3], row[2]))
+	}
+	links, err := h.Try("ip -o link show type veth")
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(links) {
+		name, _, _ := strings.Cut(strings.Fields(line)[1], "@")
+		if name = strings.TrimSuffix(name, ":"); strings.HasPrefix(name, "ovs") {
+			have = append(have, "link "+name)
+		}
+	}
+	records, err := h.Try("ls /var/lib/ovsnet/networks")
+	for _, name := range strings.Fields(records) {
+		have = append(have, "journal "+name)
+	}
+	return have, err
+}
+
 // rows gives columns of the rows of a table that have the last of them.
-func (h *Host) rows(tb testing.TB, table string, columns ...string) [][]string {
-	tb.Helper()
+func (h *Host) rows(table string, columns ...string) ([][]string, error) {
 	var wide []string // keys of external_ids are no columns
 	for _, c := range columns {
 		c, _, _ = strings.Cut(c, ":")
 		wide = append(wide, c)
 	}
-	text := h.Run(tb, "ovs-vsctl --format=json --data=json --columns="+strings.Join(slices.Compact(wide), ",")+" list "+table)
+	text, err := h.Try("ovs-vsctl --format=json --data=json --columns=" + strings.Join(slices.Compact(wide), ",") + " list " + table)
+	if err != nil {
+		return nil, err
+	}
 	var out [][]string
 	d := json.NewDecoder(bytes.NewBufferString(text))
 	for {
@@ -104,10 +133,10 @@ func (h *Host) rows(tb testing.TB, table string, columns ...string) [][]string {
 		}
 		err := d.Decode(&t)
 		if errors.Is(err, io.EOF) {
-			return out
+			return out, nil
 		}
 		if err != nil {
-			tb.Fatalf("%s: %v", table, err)
+			return nil, fmt.Errorf("%s: %w", table, err)
 		}
 		for _, r := range t.Data {
 			row := make([]string, 0, len(columns))

@@ -93,7 +93,16 @@ func (h *Host) Bridges(tb testing.TB) string { tb.Helper(); return h.Run(tb, "ov
 // Flows is what ovs-ofctl prints of a bridge's flows, without statistics.
 func (h *Host) Flows(tb testing.TB, bridge string) string {
 	tb.Helper()
-	return h.Run(tb, "ovs-ofctl -OOpenFlow15 --no-stats dump-flows", bridge)
+	flows, err := h.tryFlows(bridge)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return flows
+}
+
+// tryFlows is Flows of a bridge that may have gone, with more options for ovs-ofctl.
+func (h *Host) tryFlows(bridge string, options ...string) (string, error) {
+	return h.Try("ovs-ofctl -OOpenFlow15 --no-stats", append(options, "dump-flows", bridge)...)
 }
 
 // await waits until a daemon serves; the test ends when it does not.

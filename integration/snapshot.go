@@ -79,11 +79,11 @@ func (h *Host) Snapshot(tb testing.TB) State {
 	return s
 }
 
-// shortLived are the driver's firewall commands, at work or ended and not waited for yet.
-var shortLived = regexp.MustCompile(`(^|[/\[ ])(nft|ip6?tables(-(nft|legacy))?)(\]| |$)`)
+// shortLived are the driver's firewall commands.
+var shortLived = regexp.MustCompile(`(^|[/ ])(nft|ip6?tables(-(nft|legacy))?)( |$)`)
 
 // processes lists what runs on the host, when none of the driver's short-lived firewall commands does, nor a fork that is
-// about to become one and has its parent's name until then.
+// about to become one and has its parent's name until then, and when nothing has ended that its parent has not waited for.
 func (h *Host) processes(tb testing.TB) string {
 	tb.Helper()
 	var all []string
@@ -96,7 +96,7 @@ func (h *Host) processes(tb testing.TB) string {
 		}
 		all = slices.Collect(maps.Values(args))
 		for pid, line := range args {
-			if shortLived.MatchString(line) || args[parents[pid]] == line {
+			if shortLived.MatchString(line) || args[parents[pid]] == line || strings.HasSuffix(line, " <defunct>") {
 				return fmt.Errorf("still runs: %s", line)
 			}
 		}
@@ -223,26 +223,52 @@ func retryDump[T any](dump func() ([]T, error)) (all []T, err error) {
 	return all, err
 }
 
-// switchState is what the host's switch has, when it runs.
+// switchState is what the host's switch has, when it runs. While a bridge goes between one question and the next, all are
+// asked again.
 func (h *Host) switchState(tb testing.TB) State {
 	tb.Helper()
 	if !h.vswitchd.running() {
 		return nil
 	}
 	var s State
-	for _, table := range []string{"Bridge", "Port", "Interface"} {
-		s = append(s, lines("row "+table, h.Run(tb, "ovs-vsctl --format=csv --no-headings --columns=name,external_ids list "+table))...)
+	err := ovstest.Poll(5*time.Second, func() (err error) { s, err = h.trySwitch(); return err })
+	if err != nil {
+		tb.Fatal(err)
 	}
-	for _, bridge := range strings.Fields(h.Bridges(tb)) {
-		s = append(s, lines("flow "+bridge, h.Flows(tb, bridge))...)
-		for _, group := range lines("group "+bridge, h.Run(tb, "ovs-ofctl -OOpenFlow15 dump-groups", bridge)) {
+	return s
+}
+
+func (h *Host) trySwitch() (State, error) {
+	var s State
+	for _, table := range []string{"Bridge", "Port", "Interface"} {
+		rows, err := h.Try("ovs-vsctl --format=csv --no-headings --columns=name,external_ids list " + table)
+		if err != nil {
+			return nil, err
+		}
+		s = append(s, lines("row "+table, rows)...)
+	}
+	bridges, err := h.Try("ovs-vsctl list-br")
+	if err != nil {
+		return nil, err
+	}
+	for _, bridge := range strings.Fields(bridges) {
+		flows, err := h.tryFlows(bridge)
+		if err != nil {
+			return nil, err
+		}
+		s = append(s, lines("flow "+bridge, flows)...)
+		groups, err := h.Try("ovs-ofctl -OOpenFlow15 dump-groups", bridge)
+		if err != nil {
+			return nil, err
+		}
+		for _, group := range lines("group "+bridge, groups) {
 			// A group's buckets are a set.
 			buckets := strings.Split(group, ",bucket=")
 			slices.Sort(buckets[1:])
 			s = append(s, strings.Join(buckets, ",bucket="))
 		}
 	}
-	return s
+	return s, nil
 }
 
 var counters = regexp.MustCompile(`^#.*|\[\d+:\d+\]`)
