@@ -130,6 +130,10 @@ func (b *bridge) apply(ctx context.Context, changes []flowChange) error {
 			return err
 		}
 		b.close() // lost on the way: only a comparison can tell what arrived
+		if ctx.Err() != nil {
+			b.put(before) // and there is no time for one
+			return fmt.Errorf("bridge %s: %w; check that ovs-vswitchd answers", b.name, err)
+		}
 	}
 	if _, err := b.sync(ctx); err != nil {
 		b.put(before)
