@@ -75,9 +75,9 @@ func (h *Host) found() (State, error) {
 	}
 	for _, row := range bridges {
 		have = append(have, "bridge "+row[0]+" of "+row[1])
-		flows, err := h.tryFlows(row[0], "--names")
-		if err != nil {
-			return nil, err
+		flows, bad := h.tryFlows(row[0], "--names")
+		if bad != nil {
+			return nil, bad
 		}
 		ports := map[string]bool{}
 		for _, m := range inPort.FindAllStringSubmatch(flows, -1) {
