@@ -171,3 +171,21 @@ func TestLabIsKilled(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestProbeWatches: probe, the tests' own program, watches from the first, whatever is said on its network when it starts.
+func TestProbeWatches(t *testing.T) {
+	t.Parallel()
+	h := integration.NewLab(t).Hosts(t, integration.HostOptions{NoDocker: true}, "h1")[0]
+	probe := integration.Probe(t)
+	h.StartProgram(t, probe+" ping 127.0.0.1 1000000 100000")
+	var addrs []string
+	for i := range 5000 {
+		addrs = append(addrs, fmt.Sprintf("127.0.%d.%d", i/250, i%250+1))
+	}
+	for range 6 {
+		out, err := h.Try("timeout 1 "+probe+" watch 5000", addrs...)
+		if err == nil || !strings.Contains(err.Error(), "exit status 124") {
+			t.Fatalf("%v %.300s", err, out)
+		}
+	}
+}

@@ -171,7 +171,7 @@ func watching(tb testing.TB, h *integration.Host, name string, options []string,
 	pid := h.Docker(tb, "inspect --format {{.State.Pid}} "+name)
 	if pid == "0" {
 		out, err := h.TryDocker("logs " + name)
-		tb.Fatalf("host %s: container %s has ended: %s\n%s %v", h.Name, name, h.Docker(tb, "inspect --format {{json .State}} "+name), out, err)
+		tb.Fatalf("host %s: container %s has ended: %s\n%s %v", h.Name, name, h.Docker(tb, "inspect --format", "{{json .State}}", name), out, err)
 	}
 	// The engine takes no such setting.
 	h.Run(tb, "nsenter --net=/proc/"+pid+"/ns/net sh -ec",

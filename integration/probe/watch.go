@@ -29,7 +29,6 @@ func watch(every time.Duration, addrs []string) error {
 			return err
 		}
 		conns[i] = c
-		go w.listen(c) // until the program ends
 	}
 	for _, text := range addrs {
 		a, err := netip.ParseAddr(text)
@@ -40,6 +39,9 @@ func watch(every time.Duration, addrs []string) error {
 		if a.Is6() {
 			w.by[a].conn = conns[1]
 		}
+	}
+	for _, c := range conns {
+		go w.listen(c) // until the program ends
 	}
 	fmt.Fprintln(os.Stdout, "watching")
 	tick := time.NewTicker(every)
