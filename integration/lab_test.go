@@ -55,7 +55,7 @@ func TestLabLeavesTheMachineAlone(t *testing.T) {
 // TestLookedAtWhileBridgesGo: a bridge that goes between two questions ends neither of the two ways to look at a host.
 func TestLookedAtWhileBridgesGo(t *testing.T) {
 	t.Parallel()
-	c := newStall(t)
+	c := newCrowd(t)
 	var enough atomic.Bool
 	var wg sync.WaitGroup
 	stop := func() { enough.Store(true); wg.Wait() }
@@ -76,15 +76,29 @@ func TestLookedAtWhileBridgesGo(t *testing.T) {
 	}
 }
 
-// TestSnapshotWhileProcessesEnd: a process that has ended, and whose parent has still to wait for it, is in no snapshot.
+// again runs a command of the shell on the host over and over, until stop is called, which waits for it.
+func again(t *testing.T, h *integration.Host, command string) (stop func()) {
+	t.Helper()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := h.Try("sh -ec", "until [ -e /run/enough ]; do "+command+"; done"); err != nil {
+			t.Error(err)
+		}
+	})
+	return func() {
+		if _, err := h.Try("touch /run/enough"); err != nil {
+			t.Error(err)
+		}
+		wg.Wait()
+	}
+}
+
+// TestSnapshotWhileProcessesEnd: a process that has ended, and whose parent has still to wait for it, is in no snapshot
+// when its parent does so soon.
 func TestSnapshotWhileProcessesEnd(t *testing.T) {
 	t.Parallel()
 	h := integration.NewLab(t).Hosts(t, integration.HostOptions{NoDocker: true}, "h1")[0]
-	ended := make(chan error, 1)
-	go func() {
-		_, err := h.Try("sh -ec", "until [ -e /run/enough ]; do sh -c 'true & exec sleep 0.1'; sleep 0.1; done")
-		ended <- err
-	}()
+	defer again(t, h, "sh -c 'true & exec sleep 0.1'; sleep 0.1")()
 	for range 10 {
 		for _, line := range h.Snapshot(t) {
 			if strings.HasSuffix(line, "<defunct>") {
@@ -92,27 +106,15 @@ func TestSnapshotWhileProcessesEnd(t *testing.T) {
 			}
 		}
 	}
-	h.Run(t, "touch /run/enough")
-	if err := <-ended; err != nil {
-		t.Fatal(err)
-	}
 }
 
 // TestSnapshotWhileLinksGo: links that come and go, as Docker's own do, don't keep a snapshot from being taken.
 func TestSnapshotWhileLinksGo(t *testing.T) {
 	t.Parallel()
 	h := integration.NewLab(t).Hosts(t, integration.HostOptions{NoDocker: true}, "h1")[0]
-	ended := make(chan error, 1)
-	go func() {
-		_, err := h.Try("sh -ec", "until [ -e /run/enough ]; do ip link add comes type veth peer goes; ip link del comes; done")
-		ended <- err
-	}()
+	defer again(t, h, "ip link add comes type veth peer goes; ip link del comes")()
 	for range 30 {
 		h.Snapshot(t)
-	}
-	h.Run(t, "touch /run/enough")
-	if err := <-ended; err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -183,9 +185,9 @@ func TestProbeWatches(t *testing.T) {
 		addrs = append(addrs, fmt.Sprintf("127.0.%d.%d", i/250, i%250+1))
 	}
 	for range 6 {
-		out, err := h.Try("timeout 1 "+probe+" watch 5000", addrs...)
-		if err == nil || !strings.Contains(err.Error(), "exit status 124") {
-			t.Fatalf("%v %.300s", err, out)
+		out, err := h.Try(fmt.Sprintf("timeout %g %s watch 5000", ovstest.Limit(time.Second).Seconds(), probe), addrs...)
+		if err == nil || !strings.Contains(err.Error(), "exit status 124") || !strings.Contains(out, "watching") {
+			t.Fatalf("%q %v", out, err)
 		}
 	}
 }
