@@ -82,8 +82,15 @@ func (h *Host) Snapshot(tb testing.TB) State {
 // shortLived are the driver's firewall commands.
 var shortLived = regexp.MustCompile(`(^|[/ ])(nft|ip6?tables(-(nft|legacy))?)( |$)`)
 
-// processes lists what runs on the host, when none of the driver's short-lived firewall commands does, nor a fork that is
-// about to become one and has its parent's name until then, and when nothing has ended that its parent has not waited for.
+// passing says whether a process, with its parent's command line beside its own, is one that comes and goes: one of the
+// driver's firewall commands, a fork that is about to become one and has its parent's name until then, or one that has
+// ended. Of that ps has but the name, in brackets, already before its parent can wait for it; threads of the kernel, which
+// look the same, are in no host's process namespace.
+func passing(line, parent string) bool {
+	return shortLived.MatchString(line) || line == parent || strings.HasPrefix(line, "[")
+}
+
+// processes lists what runs on the host, when none of it is passing.
 func (h *Host) processes(tb testing.TB) string {
 	tb.Helper()
 	var all []string
@@ -96,7 +103,7 @@ func (h *Host) processes(tb testing.TB) string {
 		}
 		all = slices.Collect(maps.Values(args))
 		for pid, line := range args {
-			if shortLived.MatchString(line) || args[parents[pid]] == line || strings.HasSuffix(line, " <defunct>") {
+			if passing(line, args[parents[pid]]) {
 				return fmt.Errorf("still runs: %s", line)
 			}
 		}
