@@ -87,13 +87,11 @@ func (d *Driver) attachAs(ctx context.Context, n network, e endpoint) (uint32, e
 		}
 		return d.loop.program(ctx, fcs...)
 	})
-	var got uint32
-	g.Go(func() (err error) {
-		got, err = d.attachPort(ctx, n, e, announced)
-		return err
-	})
 	g.Go(func() error { d.keep(e, true); return nil })
-	err := g.Wait()
+	got, err := d.attachPort(ctx, n, e, announced) // here: the link takes longest, and is not to line up behind those
+	if failed := g.Wait(); err == nil {
+		err = failed
+	}
 	return got, err
 }
 
@@ -105,11 +103,7 @@ func (d *Driver) attachPort(ctx context.Context, n network, e endpoint, announce
 	}
 	e.attached = true
 	d.put(e)
-	results, err := d.loop.commit(ctx, announced, ovsdb.EnsurePort{Port: d.port(n, e)})
-	if err != nil {
-		return 0, err
-	}
-	return results[0].OFPort, nil
+	return d.loop.commitPort(ctx, announced, d.port(n, e))
 }
 
 // renumber gives an endpoint another port number because somebody else's port has its own.
@@ -172,7 +166,7 @@ func (d *Driver) detach(ctx context.Context, n network, e endpoint) error {
 		return d.loop.program(ctx, append(network, flowChange{bridge: n.Bridge, object: objectEndpoint(e.ID)})...)
 	})
 	g.Go(func() error {
-		_, bad := d.loop.commit(ctx, nil, ovsdb.RemovePort{Bridge: n.Bridge, Name: e.Link})
+		_, bad := d.loop.commit(ctx, ovsdb.RemovePort{Bridge: n.Bridge, Name: e.Link})
 		return bad
 	})
 	if err = g.Wait(); err != nil {
@@ -292,7 +286,7 @@ func (d *Driver) settleSwitch(ctx context.Context, n network) (network, error) {
 	if err != nil {
 		return n, err
 	}
-	results, err := d.loop.commit(ctx, nil, rows...)
+	results, err := d.loop.commit(ctx, rows...)
 	if err != nil {
 		return n, d.explainTunnel(n, err)
 	}
@@ -351,7 +345,7 @@ func (d *Driver) unsettle(ctx context.Context, n network) error {
 	d.world.networks[n.ID] = n
 	d.mu.Unlock()
 	d.loop.forget(n.Bridge) // first: the end of its connection is no loss
-	_, err := d.loop.commit(ctx, nil, ovsdb.RemoveBridge{Name: n.Bridge})
+	_, err := d.loop.commit(ctx, ovsdb.RemoveBridge{Name: n.Bridge})
 	var foreign *ovsdb.ForeignError
 	left := err != nil && !errors.As(err, &foreign)
 	err = errors.Join(err, d.closeOutside(ctx, n), d.journal.remove(n.ID, left))

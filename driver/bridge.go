@@ -34,6 +34,7 @@ type bridge struct {
 	path string        // <bridge>.mgmt
 	held chan struct{} // full while somebody holds the bridge
 	gone atomic.Bool   // it was removed: who holds it closes the connection
+	came *arrivals     // is told of the ports that it gets
 	log  *slog.Logger
 
 	conn    *openflow.Conn
@@ -47,9 +48,9 @@ type bridge struct {
 	seen map[netip.Addr]sighting
 }
 
-func newBridge(name, runDir string, log *slog.Logger) *bridge {
+func newBridge(name, runDir string, came *arrivals, log *slog.Logger) *bridge {
 	return &bridge{
-		name: name, path: filepath.Join(runDir, name+".mgmt"), held: make(chan struct{}, 1), log: log.With("bridge", name),
+		name: name, path: filepath.Join(runDir, name+".mgmt"), held: make(chan struct{}, 1), came: came, log: log.With("bridge", name),
 		objects: map[string]flows.Compiled{}, unsure: true,
 	}
 }
@@ -246,7 +247,9 @@ func (b *bridge) answers(ctx context.Context) error {
 func (b *bridge) read(ctx context.Context) (have []openflow.FlowStats, groups []flows.GroupDesc, meters []flows.MeterDesc, err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	// Without it the guard sees no ports in fragments, and drops them all.
-	g.Go(func() error { return b.conn.ShowFirstFragments(ctx) })
+	g.Go(func() error {
+		return b.conn.Configure(ctx, func(p openflow.Port) { b.came.tell(b.name, p.Name, p.Number) })
+	})
 	g.Go(func() (err error) {
 		have, err = b.conn.DumpFlows(ctx, flows.CookieOwnerValue, flows.CookieOwnerMask)
 		return err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -32,6 +33,7 @@ type loop struct {
 	// switches guards bridges alone; what is in one is for who holds it.
 	switches sync.Mutex
 	bridges  map[string]*bridge
+	arrivals arrivals
 	lanes    lanes
 	heard    heard
 
@@ -49,6 +51,9 @@ type commit struct {
 	rows    []ovsdb.Change
 	results []ovsdb.Result
 	done    chan error // takes one value
+	// parted is set by the first of the two that has no more need of the other: the loop that has results, or the verb
+	// that knows enough without them.
+	parted atomic.Bool
 }
 
 // queue is the room in which verbs line up while the loop is at work.
@@ -114,24 +119,35 @@ func (l *loop) runCommits(ctx context.Context) error {
 	}
 }
 
-// commit hands rows to the loop and waits for the transaction that contains them; announced, if set, is called when
-// they are in the queue. If ctx ends first, they may still be committed: the caller undoes that.
-func (l *loop) commit(ctx context.Context, announced func(), rows ...ovsdb.Change) ([]ovsdb.Result, error) {
+// submit hands rows to the loop.
+func (l *loop) submit(ctx context.Context, rows ...ovsdb.Change) (*commit, error) {
 	c := &commit{rows: rows, done: make(chan error, 1)}
 	select {
 	case l.commits <- c:
+		return c, nil
 	case <-ctx.Done():
 		return nil, waited("earlier changes", ctx)
 	}
-	if announced != nil {
-		announced()
-	}
+}
+
+// wait waits for the transaction that contains the rows. If ctx ends first, they may still be committed: the caller
+// undoes that.
+func (c *commit) wait(ctx context.Context) ([]ovsdb.Result, error) {
 	select {
 	case err := <-c.done:
 		return c.results, err
 	case <-ctx.Done():
 		return nil, waited("Open vSwitch", ctx)
 	}
+}
+
+// commit hands rows to the loop and waits for the transaction that contains them, as submit and wait do.
+func (l *loop) commit(ctx context.Context, rows ...ovsdb.Change) ([]ovsdb.Result, error) {
+	c, err := l.submit(ctx, rows...)
+	if err != nil {
+		return nil, err
+	}
+	return c.wait(ctx)
 }
 
 func waited(what string, ctx context.Context) error { //nolint:revive // the context is what the error is about
@@ -190,6 +206,15 @@ func (l *loop) commitBatch(ctx context.Context, batch []*commit) {
 		for _, r := range c.results {
 			errs = append(errs, r.Err)
 		}
-		c.done <- errors.Join(errs...)
+		l.finish(c, errors.Join(errs...))
 	}
+}
+
+// finish gives a verb its results. One that has gone on without them relies on their being good: else the audit sees to it.
+func (l *loop) finish(c *commit, err error) {
+	if !c.parted.CompareAndSwap(false, true) && err != nil {
+		l.log.Warn("a port came, but its transaction failed: an audit sees to it", "err", err)
+		l.want()
+	}
+	c.done <- err
 }

@@ -130,7 +130,7 @@ func build(t *testing.T, d *Driver, sw *ovstest.Switch, n network, ends []endpoi
 			t.Fatalf("row %d: %v", i, r.Err)
 		}
 	}
-	b := newBridge(n.Bridge, filepath.Dir(sw.Mgmt(n.Bridge)), slog.New(slog.DiscardHandler))
+	b := newBridge(n.Bridge, filepath.Dir(sw.Mgmt(n.Bridge)), new(arrivals), slog.New(slog.DiscardHandler))
 	defer b.close()
 	if err := b.apply(ctx, fcs); err != nil {
 		t.Fatal(err)

@@ -140,7 +140,7 @@ func (l *loop) bridge(name string) *bridge {
 	defer l.switches.Unlock()
 	b, ok := l.bridges[name]
 	if !ok {
-		b = newBridge(name, l.d.cfg.OVSRunDir, l.log)
+		b = newBridge(name, l.d.cfg.OVSRunDir, &l.arrivals, l.log)
 		l.bridges[name] = b
 	}
 	return b

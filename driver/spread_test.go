@@ -37,7 +37,7 @@ func newThrong(t *testing.T, ends int) *throng {
 	n := w.networks[rec.ID]
 	c := &throng{t: t, sw: ovstest.Start(t)}
 	c.sw.AddBridge(t, n.Bridge)
-	c.bridge = newBridge(n.Bridge, filepath.Dir(c.sw.Mgmt(n.Bridge)), slog.New(slog.DiscardHandler))
+	c.bridge = newBridge(n.Bridge, filepath.Dir(c.sw.Mgmt(n.Bridge)), new(arrivals), slog.New(slog.DiscardHandler))
 	t.Cleanup(c.close)
 	fcs, err := networkFlows(n, false)
 	if err != nil {

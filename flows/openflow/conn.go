@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,7 +31,8 @@ type Conn struct {
 	nextXID uint32
 	waiters map[*waiter]struct{}
 
-	echoes chan []byte // payloads that the echo goroutine is to send back
+	echoes chan []byte                // payloads that the echo goroutine is to send back
+	came   atomic.Pointer[func(Port)] // is told of new ports; see Configure
 
 	goroutines sync.WaitGroup
 	failOnce   sync.Once
@@ -192,6 +194,8 @@ func (c *Conn) read() {
 			c.queueEcho(m)
 		case w != nil:
 			w.take(m)
+		case kind == typePortStatus:
+			c.takePortStatus(body)
 		case kind == typeError:
 			e, err := decodeError(body)
 			c.log.Warn("OpenFlow error that answers nothing of ours", "error", e, "decoding", err)

@@ -167,7 +167,7 @@ func TestEchoRequestIsAnswered(t *testing.T) {
 func TestStrayMessagesAreIgnored(t *testing.T) {
 	t.Parallel()
 	c, p := connected(t)
-	p.send("060a000800000000" + "0601000c000000aa00010001" + "0601000a000000aa0001" + "0613001000000055 0001000000000000")
+	p.send("060a000800000000" + "060c000800000000" + "060c001000000000" + "0000000000000000" + "0601000c000000aa00010001" + "0601000a000000aa0001" + "0613001000000055 0001000000000000")
 	done := make(chan error, 1)
 	go func() { done <- c.Echo(testContext(t)) }()
 	head, _ := p.readMessage()

@@ -16,6 +16,8 @@ func FuzzConn(f *testing.F) {
 	for _, text := range []string{
 		"", hello15, "0400000800000001", hello15 + "0602000800000000", hello15 + "0601000c0000000100010000",
 		hello15 + "061500080000000" + "2", hello15 + "0613001000000002000d000000000000", hello15 + "06130010000000020006000100000000", "06000007",
+		hello15 + "060c003800000000" + "0000000000000000" + "0000000100280000" + "0242000000010000" + "706f72740000000000000000000000000000000000000000",
+		hello15 + "060c001000000000" + "0000000000000000", hello15 + "060c000c0000000000000000",
 	} {
 		b, err := hex.DecodeString(text)
 		if err != nil {
@@ -51,6 +53,7 @@ func FuzzConn(f *testing.F) {
 		c, err := Dial(ctx, l.Addr().String(), nil)
 		if err == nil {
 			_ = c.Barrier(ctx)
+			_ = c.Configure(ctx, func(p Port) { _ = p.Name })
 			_, _ = c.DumpFlows(ctx, 0, 0)
 			_, _ = c.Ports(ctx)
 			if err = c.Close(); err != nil {
