@@ -9,11 +9,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 
 	"github.com/ovsnet/ovsnet/integration"
+	"github.com/ovsnet/ovsnet/integration/ovstest"
 )
 
 // frame is a UDP packet over IPv4 in an Ethernet frame, as probe send takes it.
@@ -64,11 +66,14 @@ func sniff(tb testing.TB, h *integration.Host, container, iface string) sniffer 
 	return sniffFor(tb, h, container, iface, forbidden, lastOne)
 }
 
+// sniffTime is how long a sniffer waits from one frame to the next.
+const sniffTime = 30 * time.Second
+
 // sniffFor starts to count the frames of a kind that arrive, until one of another kind does.
 func sniffFor(tb testing.TB, h *integration.Host, container, iface, kind, last string) sniffer {
 	tb.Helper()
 	s := sniffer{h: h, container: container, file: fmt.Sprintf("/tmp/sniffed-%d", sniffs.Add(1))} // none says what an earlier one did
-	h.Docker(tb, "exec --detach "+container+" sh -c", fmt.Sprintf("probe sniff %s %x %x 30 >%s 2>&1", iface, kind, last, s.file))
+	h.Docker(tb, "exec --detach "+container+" sh -c", fmt.Sprintf("probe sniff %s %x %x %d >%s 2>&1", iface, kind, last, ovstest.Limit(sniffTime)/time.Second, s.file))
 	soon(tb, func() error { return s.says("listening") })
 	return s
 }
