@@ -246,7 +246,7 @@ func (b *bridge) answers(ctx context.Context) error {
 // the less often the more bridges it has.
 func (b *bridge) read(ctx context.Context) (have []openflow.FlowStats, groups []flows.GroupDesc, meters []flows.MeterDesc, err error) {
 	g, ctx := errgroup.WithContext(ctx)
-	// Without it the guard sees no ports in fragments, and drops them all.
+	// Without it fragments show no ports, so that the guard drops them all, and no verb hears of its port early.
 	g.Go(func() error {
 		return b.conn.Configure(ctx, func(p openflow.Port) { b.came.tell(b.name, p.Name, p.Number) })
 	})

@@ -9,12 +9,8 @@ const (
 	typeSetAsync  = 28 // OFPT_SET_ASYNC (OpenFlow 1.5.1, 7.3.13)
 )
 
-const (
-	// fragmentsMatch is OFPC_FRAG_NX_MATCH, an extension of Open vSwitch: "nx-match" of ovs-ofctl set-frags.
-	fragmentsMatch = 3
-	// someBytes of packets that are missed: a management socket has news for those alone that ask for some.
-	someBytes = 1
-)
+// fragmentsMatch is OFPC_FRAG_NX_MATCH, an extension of Open vSwitch: "nx-match" of ovs-ofctl set-frags.
+const fragmentsMatch = 3
 
 // news are the kinds of it that a connection gets, by the properties of
 // SET_ASYNC (ofp_async_config_prop_type) for all who are not slaves.
@@ -36,7 +32,8 @@ var news = []struct {
 //
 // It also has came called for each port that the bridge gets from now on, as soon
 // as it has it, until the next call of Configure. The caller is the connection's
-// reader, to which no answer comes meanwhile: came must not wait.
+// reader, to which no answer comes meanwhile: came must not wait. A nil came is
+// told nothing. The error is a [RefusedError] where the switch refuses either.
 func (c *Conn) Configure(ctx context.Context, came func(Port)) error {
 	var failed error
 	what := name("configuration")
@@ -65,7 +62,8 @@ func (c *Conn) Configure(ctx context.Context, came func(Port)) error {
 func appendConfiguration(b []byte, xid uint32) ([]byte, error) {
 	start := len(b)
 	b = appendHeader(b, typeSetConfig, xid)
-	b, err := finish(be16(be16(b, fragmentsMatch), someBytes), start, name("set config").String)
+	b = be16(be16(b, fragmentsMatch), 0) // no bytes of missed packets for us: we ask for none
+	b, err := finish(b, start, name("set config").String)
 	if err != nil {
 		return nil, err
 	}
