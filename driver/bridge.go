@@ -39,6 +39,7 @@ type bridge struct {
 
 	conn    *openflow.Conn
 	watched *openflow.Conn // the connection whose end the loop is told of
+	spares  spares
 	objects map[string]flows.Compiled
 	// unsure says that the switch may not hold what objects say: the next apply compares everything.
 	unsure bool
@@ -92,6 +93,7 @@ func (b *bridge) end() {
 }
 
 func (b *bridge) close() {
+	b.closeSpares()
 	if b.conn != nil {
 		if err := b.conn.Close(); err != nil {
 			b.log.Debug("closing the OpenFlow connection", "err", err)
@@ -290,5 +292,6 @@ func (b *bridge) sync(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	b.unsure = false
+	b.tendSpares(ctx)
 	return len(u.Flows) + len(u.Delete) + len(u.Groups) + len(u.Meters) + len(gone), nil
 }

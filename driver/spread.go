@@ -4,13 +4,11 @@ package driver
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ovsnet/ovsnet/flows"
-	"github.com/ovsnet/ovsnet/flows/openflow"
 )
 
 const (
@@ -38,7 +36,7 @@ func allNew(changes []flowChange, before map[string]*flows.Compiled) bool {
 // of them may be made.
 func (b *bridge) spread(ctx context.Context, changes []flowChange) error {
 	var g errgroup.Group
-	for some := range slices.Chunk(changes, (len(changes)+spreadOver-1)/spreadOver) {
+	for i, some := range slices.Collect(slices.Chunk(changes, (len(changes)+spreadOver-1)/spreadOver)) {
 		before := make(map[string]*flows.Compiled, len(some))
 		for _, c := range some {
 			before[c.object] = nil
@@ -46,12 +44,16 @@ func (b *bridge) spread(ctx context.Context, changes []flowChange) error {
 		u, _ := b.since(before)
 		u.InOneGo = true
 		g.Go(func() error {
-			conn, err := openflow.Dial(ctx, b.path, b.log)
+			conn, err := b.spare(ctx, i)
 			if err != nil {
 				return err
 			}
-			return errors.Join(conn.Apply(ctx, u), conn.Close())
+			return conn.Apply(ctx, u)
 		})
 	}
-	return g.Wait()
+	err := g.Wait()
+	if err != nil || len(b.objects) < crowdedFrom {
+		b.closeSpares()
+	}
+	return err
 }
