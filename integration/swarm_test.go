@@ -258,6 +258,13 @@ func (c *cluster) options(t *testing.T) {
 	one, two := c.hosts[0], c.hosts[1]
 	one.Docker(t, "service create --detach --mode global --network name=net,driver-opt=ovs.port.isolated=true --endpoint-mode dnsrr"+
 		" --stop-grace-period 0s --publish mode=host,published=8081,target=9000 --no-resolve-image --name edge", integration.Image)
+	defer func() {
+		if t.Failed() {
+			out, err := one.TryDocker("service ps --no-trunc edge")
+			t.Logf("the service's tasks (%v):\n%s", err, out)
+		}
+		one.Docker(t, "service rm edge") // what follows is not about it
+	}()
 	var tasks []integration.Task
 	soon(t, func() (err error) {
 		tasks, err = one.Tasks("edge")
@@ -284,7 +291,6 @@ func (c *cluster) options(t *testing.T) {
 			t.Errorf("an isolated port reaches another: %s", out)
 		}
 	}
-	one.Docker(t, "service rm edge")
 }
 
 // drain: a node without tasks has nothing of the network.
