@@ -64,7 +64,7 @@ func TestSoak(t *testing.T) {
 			t.Errorf("%s: %d after the first %d, %d after %d", n.name, n.first, first.done, n.last, last.done)
 		}
 	}
-	c.calm(t)
+	c.calm(t, 0)
 }
 
 // soak has containers come and go, and tells what is held when they are gone.
