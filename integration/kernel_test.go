@@ -8,11 +8,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ovsnet/ovsnet/config"
 	"github.com/ovsnet/ovsnet/integration"
+	"github.com/ovsnet/ovsnet/integration/ovstest"
 )
 
 // short form of what TestKernel asks in: long enough for an emulated machine, and how long nobody must answer.
@@ -90,7 +92,8 @@ func newDuo(t *testing.T) *duo {
 	d.out = d.one.Outside(t, 1)
 	d.out.Start(t, d.probe+" seen :80")
 	peers := "OVSNET_PEERS=" + d.one.IPv4 + "," + d.two.IPv4
-	d.two.StartServe(t, peers, "OVSNET_DOCKER_SOCKET=none")
+	// No engine waits for it there: in the emulated machine a verb may take what Docker would not wait for.
+	d.two.StartServe(t, peers, "OVSNET_DOCKER_SOCKET=none", "OVSNET_VERB_TIMEOUT="+ovstest.Limit(25*time.Second).String())
 	const network, far = "7777777777777777", "8888888888888888"
 	d.two.MustVerb(t, "CreateNetwork", integration.Map{
 		"NetworkID": network, "Options": integration.Map{"com.docker.network.generic": integration.Map{"ovs.tunnel.vni": "77"}},
