@@ -32,7 +32,7 @@ func allNew(changes []flowChange, before map[string]*flows.Compiled) bool {
 	})
 }
 
-// spread makes such changes in bundles over connections of their own, each object whole in one of them. On an error some
+// spread makes such changes in bundles over the bridge's spares, each object whole in one of them. On an error some
 // of them may be made.
 func (b *bridge) spread(ctx context.Context, changes []flowChange) error {
 	var g errgroup.Group
