@@ -34,7 +34,7 @@ func (c *cluster) faults(t *testing.T) {
 	}
 }
 
-// killRounds is how often the long form kills each thing on each node. An emulated machine, which takes some seven minutes for
+// killRounds is how often the long form kills each thing on each node. An emulated machine, which takes some five minutes for
 // each, does it once.
 func killRounds() int {
 	if ovstest.Limit(1) > 1 {
