@@ -14,7 +14,8 @@ import (
 // Update is a change of a bridge that is made as a whole or not at all, unless it is InOneGo.
 type Update struct {
 	// InOneGo sends the commit along with the rest, so that all is done in one turn of ovs-vswitchd's main loop and not in
-	// two. When the switch refuses to take a part into the bundle, a *RefusedError, it makes the others.
+	// two, and does not wait for other bundles of the connection. When the switch refuses to take a part into the bundle, a
+	// *RefusedError, it makes the others.
 	InOneGo bool
 	// Flows are added; each replaces the flow with its key, keeping the counters.
 	Flows []flows.Flow
@@ -138,16 +139,17 @@ func (c *Conn) Apply(ctx context.Context, u Update) error {
 			return fmt.Errorf("openflow: %w", err)
 		}
 	}
-	select {
-	case c.bundling <- struct{}{}:
-	case <-ctx.Done():
-		return fmt.Errorf("openflow %s: waiting for another bundle: %w", c.path, ctx.Err())
-	case <-c.done:
-		return c.err
+	if !u.InOneGo {
+		select {
+		case c.bundling <- struct{}{}:
+		case <-ctx.Done():
+			return fmt.Errorf("openflow %s: waiting for another bundle: %w", c.path, ctx.Err())
+		case <-c.done:
+			return c.err
+		}
+		defer func() { <-c.bundling }()
 	}
-	defer func() { <-c.bundling }()
-	c.bundleID++
-	b := &bundle{conn: c, id: c.bundleID, meters: u.Meters, steps: steps}
+	b := &bundle{conn: c, id: c.bundleID.Add(1), meters: u.Meters, steps: steps}
 	b.answers = c.expect(uint32(len(u.Meters)+1+len(steps)), b.answer) //nolint:gosec // slices of structs in memory
 	defer c.forget(b.answers)
 	if u.InOneGo {

@@ -15,7 +15,8 @@ import (
 )
 
 // Conn is an OpenFlow 1.5 connection to one bridge. It is safe for concurrent
-// calls; bundles wait for each other. Every call ends with its context.
+// calls; bundles wait for each other, but for those that go InOneGo. Every
+// call ends with its context.
 type Conn struct {
 	path string
 	log  *slog.Logger
@@ -25,7 +26,7 @@ type Conn struct {
 	// writing and bundling are locks that a context can interrupt.
 	writing  chan struct{}
 	bundling chan struct{}
-	bundleID uint32 // under bundling
+	bundleID atomic.Uint32
 
 	mu      sync.Mutex // guards nextXID and waiters
 	nextXID uint32
