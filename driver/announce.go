@@ -82,10 +82,10 @@ func (l *loop) sendFrame(ctx context.Context, bridge string, frame []byte, actio
 	if !ok {
 		return nil
 	}
-	if err := b.hold(ctx); err != nil {
+	if err := b.holdPart(ctx); err != nil {
 		return err
 	}
-	defer b.letGo()
+	defer b.letPartGo()
 	if !b.alive() {
 		return nil
 	}

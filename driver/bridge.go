@@ -11,10 +11,12 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/ovsnet/ovsnet/flows"
 	"github.com/ovsnet/ovsnet/flows/openflow"
@@ -31,11 +33,14 @@ type flowChange struct {
 // follows log is for who holds it, so that a switch that does not answer keeps nobody from another.
 type bridge struct {
 	name string
-	path string        // <bridge>.mgmt
-	held chan struct{} // full while somebody holds the bridge
-	gone atomic.Bool   // it was removed: who holds it closes the connection
-	came *arrivals     // is told of the ports that it gets
+	path string              // <bridge>.mgmt
+	held *semaphore.Weighted // who works on the bridge: one that has it whole, or several that have a part
+	gone atomic.Bool         // it was removed: who holds it closes the connection
+	came *arrivals           // is told of the ports that it gets
 	log  *slog.Logger
+
+	sharing sync.Mutex // guards objects and unsure among those who have a part
+	turn    uint       // which spare is next, likewise
 
 	conn    *openflow.Conn
 	watched *openflow.Conn // the connection whose end the loop is told of
@@ -51,45 +56,15 @@ type bridge struct {
 
 func newBridge(name, runDir string, came *arrivals, log *slog.Logger) *bridge {
 	return &bridge{
-		name: name, path: filepath.Join(runDir, name+".mgmt"), held: make(chan struct{}, 1), came: came, log: log.With("bridge", name),
+		name: name, path: filepath.Join(runDir, name+".mgmt"), held: semaphore.NewWeighted(whole), came: came, log: log.With("bridge", name),
 		objects: map[string]flows.Compiled{}, unsure: true,
-	}
-}
-
-// hold waits until nobody else works on the bridge. letGo ends it.
-func (b *bridge) hold(ctx context.Context) error {
-	select {
-	case b.held <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("bridge %s: waiting for earlier changes: %w; check that ovs-vswitchd answers", b.name, ctx.Err())
-	}
-}
-
-// tryHold is hold without waiting.
-func (b *bridge) tryHold() bool {
-	select {
-	case b.held <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-func (b *bridge) letGo() {
-	<-b.held
-	if b.gone.Load() && b.tryHold() {
-		b.close()
-		<-b.held
 	}
 }
 
 // end closes the connection, now or when the bridge is let go.
 func (b *bridge) end() {
 	b.gone.Store(true)
-	if b.tryHold() {
-		b.letGo()
-	}
+	b.closeIfGone()
 }
 
 func (b *bridge) close() {
@@ -149,7 +124,11 @@ func (b *bridge) apply(ctx context.Context, changes []flowChange) error {
 // change sends what changes mean for the switch. Partly says that some of it may have been made when err is not nil.
 func (b *bridge) change(ctx context.Context, changes []flowChange, before map[string]*flows.Compiled) (partly bool, err error) {
 	if spreads(changes, before) && b.alive() { // else a new connection could find a switch that has begun anew
-		return true, b.spread(ctx, changes)
+		err = b.spread(ctx, changes, b.spare)
+		if err != nil || len(b.objects) < crowdedFrom {
+			b.closeSpares()
+		}
+		return true, err
 	}
 	update, gone := b.since(before)
 	update.InOneGo = allNew(changes, before)

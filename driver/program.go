@@ -4,13 +4,17 @@ package driver
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
 )
 
 // programming is what a verb asks of switches.
 type programming struct {
 	flows []flowChange
 	done  chan error // takes one value
+	// left says that the verb waits no more, and may have asked for the opposite.
+	left atomic.Bool
+	// alone says that it failed beside others, and is to have its bridge whole.
+	alone bool
 }
 
 // program hands flow changes to the loop and waits for the bundles that contain them. If ctx ends first, they may still
@@ -26,21 +30,9 @@ func (l *loop) program(ctx context.Context, flows ...flowChange) error {
 	case err := <-p.done:
 		return err
 	case <-ctx.Done():
+		p.left.Store(true)
 		return waited("the switch", ctx)
 	}
-}
-
-// lanes are the flow changes that wait for their bridge. Each bridge that has some has a goroutine, so that a switch that
-// does not answer holds up its own alone.
-type lanes struct {
-	mu      sync.Mutex
-	waiting map[string][]*programming // by bridge
-	busy    map[string]bool           // bridges that have a goroutine
-	running sync.WaitGroup
-}
-
-func newLanes() lanes {
-	return lanes{waiting: map[string][]*programming{}, busy: map[string]bool{}}
 }
 
 func (l *loop) runFlows(ctx context.Context) error {
@@ -50,7 +42,7 @@ func (l *loop) runFlows(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case p := <-l.flows:
-			l.programBatch(ctx, l.gatherFlows(p))
+			l.enqueue(ctx, l.gatherFlows(p)...)
 		}
 	}
 }
@@ -67,43 +59,6 @@ func (l *loop) gatherFlows(first *programming) []*programming {
 	}
 }
 
-// programBatch puts each part of a batch on the lane of its bridge.
-func (l *loop) programBatch(ctx context.Context, batch []*programming) {
-	l.lanes.mu.Lock()
-	defer l.lanes.mu.Unlock()
-	for _, p := range batch {
-		if len(p.flows) == 0 {
-			p.done <- nil
-			continue
-		}
-		name := p.flows[0].bridge // a verb is about one
-		l.lanes.waiting[name] = append(l.lanes.waiting[name], p)
-	}
-	for name := range l.lanes.waiting {
-		if !l.lanes.busy[name] {
-			l.lanes.busy[name] = true
-			l.lanes.running.Go(func() { l.runLane(ctx, name) })
-		}
-	}
-}
-
-// runLane sends what waits for a bridge, everything together, until nothing waits.
-func (l *loop) runLane(ctx context.Context, name string) {
-	for {
-		l.lanes.mu.Lock()
-		parts := l.lanes.waiting[name]
-		delete(l.lanes.waiting, name)
-		if len(parts) == 0 {
-			delete(l.lanes.busy, name)
-		}
-		l.lanes.mu.Unlock()
-		if len(parts) == 0 {
-			return
-		}
-		l.programBridge(ctx, l.bridge(name), parts)
-	}
-}
-
 // programBridge sends what waits together and gives each verb its result. Where that is refused, its parts are tried one by
 // one, so that a bad one fails alone.
 func (l *loop) programBridge(ctx context.Context, b *bridge, parts []*programming) {
@@ -117,11 +72,7 @@ func (l *loop) programBridge(ctx context.Context, b *bridge, parts []*programmin
 	defer l.watchConn(b)
 	ctx, cancel := context.WithTimeout(ctx, l.passTime())
 	defer cancel()
-	var all []flowChange
-	for _, p := range parts {
-		all = append(all, p.flows...)
-	}
-	err := b.apply(ctx, all)
+	err := b.apply(ctx, changesOf(parts))
 	if err != nil && len(parts) > 1 {
 		l.log.Warn("changes failed together: trying each alone", "bridge", b.name, "changes", len(parts), "err", err)
 		for _, p := range parts {

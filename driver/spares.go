@@ -4,6 +4,7 @@ package driver
 
 import (
 	"context"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // crowdedFrom is how many objects make a bridge keep its spares open. ovs-vswitchd takes one new connection to a bridge on
-// each turn of its main loop: eight are eight turns, and the more ports it has the longer a turn takes.
+// each turn of its main loop: sixteen are sixteen turns, and the more ports it has the longer a turn takes.
 const crowdedFrom = 100
 
 // spares are connections to a bridge beside its own, for what is spread; nil where none is open.
@@ -48,6 +49,11 @@ func (b *bridge) tendSpares(ctx context.Context) {
 	if err := g.Wait(); err != nil {
 		b.log.Debug("not all spare OpenFlow connections are open", "err", err)
 	}
+}
+
+// sparesOpen says whether all spares can be used.
+func (b *bridge) sparesOpen() bool {
+	return !slices.ContainsFunc(b.spares[:], func(c *openflow.Conn) bool { return c == nil || c.Err() != nil })
 }
 
 func (b *bridge) closeSpares() {

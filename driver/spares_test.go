@@ -15,7 +15,7 @@ func (c *throng) openSpares() (n int) {
 
 // TestSparesStay: a crowded bridge has its spares open for the next burst, another one has none.
 func TestSparesStay(t *testing.T) {
-	c := newThrong(t, crowdedFrom+40)
+	c := newThrong(t, crowdedFrom/2+96)
 	few, rest := c.ends[:crowdedFrom/2], c.ends[crowdedFrom/2:]
 	if err := c.make(few...); err != nil {
 		t.Fatal(err)
@@ -23,7 +23,7 @@ func TestSparesStay(t *testing.T) {
 	if n := c.openSpares(); n != 0 {
 		t.Errorf("%d spares are open with %d objects", n, len(c.objects))
 	}
-	burst := rest[:len(rest)-spreadFrom]
+	burst := rest[:5*spreadOver] // one bundle for each
 	if err := c.make(burst...); err != nil {
 		t.Fatal(err)
 	}
@@ -53,10 +53,11 @@ func TestSparesStay(t *testing.T) {
 
 // TestSparesAreLost: connections that ended with the switch are opened again by a comparison, or by what is spread next.
 func TestSparesAreLost(t *testing.T) {
-	c := newThrong(t, crowdedFrom+20)
+	c := newThrong(t, crowdedFrom+2*spreadOver)
 	if err := c.make(c.ends[:crowdedFrom]...); err != nil {
 		t.Fatal(err)
 	}
+	c.settle()
 	was := c.spares
 	c.sw.RestartVSwitchd(t)
 	for _, s := range was {

@@ -106,6 +106,48 @@ func TestSpread(t *testing.T) {
 	}
 }
 
+// TestBundles: nothing is lost when changes are divided, an endpoint's flows stay together, and who joins a group joins in one
+// message.
+func TestBundles(t *testing.T) {
+	c := newThrong(t, 100)
+	for _, n := range []int{1, 2, 3, spreadFrom, 33, 100} {
+		changes := c.ends[:n]
+		var want flows.Compiled
+		place := map[string]int{} // of a flow's endpoint, by the flow
+		for i, fc := range changes {
+			join(&want, *fc.compiled)
+			for _, f := range fc.compiled.Flows {
+				place[f.Key().String()] = i
+			}
+		}
+		all, made := bundles(changes), 0
+		in := map[int]int{}
+		for i, u := range all {
+			made += len(u.Flows)
+			for _, f := range u.Flows {
+				end := place[f.Key().String()]
+				if first, ok := in[end]; ok && first != i {
+					t.Fatalf("%d: endpoint %d is in bundles %d and %d", n, end, first, i)
+				}
+				in[end] = i
+			}
+			if i > 0 && len(u.Groups) > 0 || !u.InOneGo {
+				t.Errorf("%d: bundle %d has groups, or is in two goes", n, i)
+			}
+		}
+		if made != len(want.Flows) || len(all) > spreadOver || len(all) > n {
+			t.Errorf("%d: %d flows of %d in %d bundles", n, made, len(want.Flows), len(all))
+		}
+		buckets := 0
+		for _, g := range all[0].Groups {
+			buckets += len(g.Group.Buckets)
+		}
+		if buckets != len(want.Members) || buckets == 0 {
+			t.Errorf("%d: %d buckets for %d members", n, buckets, len(want.Members))
+		}
+	}
+}
+
 // TestSpreadFails: when one of the bundles is refused, what others have made is taken back, and each can be made alone.
 func TestSpreadFails(t *testing.T) {
 	c := newThrong(t, 40)
@@ -133,19 +175,23 @@ func TestSpreadFails(t *testing.T) {
 	c.holds()
 }
 
+// refusable is an endpoint with a flow that passes our validation but not the switch's: nd_tll wants an advertisement.
+func refusable(c flows.Compiled) flows.Compiled {
+	mac := net.HardwareAddr{2, 0, 0, 0, 0, 1}
+	nd := c.Flows[0]
+	nd.Actions = []flows.Action{flows.SetField{FieldMatch: flows.MAC(flows.FieldNDTLL, mac)}}
+	nd.Cookie ^= 1 // another flow than the one before
+	c.Flows = append(slices.Clone(c.Flows[1:]), nd)
+	return c
+}
+
 // TestNewInOneGo: what is new goes with its commit, and when a part of it is refused the next change takes back the rest; what
 // changes something goes as a whole or not at all.
 func TestNewInOneGo(t *testing.T) {
 	c := newThrong(t, 2)
 	dump := func() string { return c.sw.OFCtl(t, "-OOpenFlow15", "--no-stats", "dump-flows", c.name) }
 	before := dump()
-	bad := *c.ends[0].compiled
-	// Passes our validation but not the switch's: nd_tll wants an advertisement.
-	mac := net.HardwareAddr{2, 0, 0, 0, 0, 1}
-	nd := bad.Flows[0]
-	nd.Actions = []flows.Action{flows.SetField{FieldMatch: flows.MAC(flows.FieldNDTLL, mac)}}
-	nd.Cookie ^= 1 // another flow than the one before
-	bad.Flows = append(slices.Clone(bad.Flows[1:]), nd)
+	bad := refusable(*c.ends[0].compiled)
 	failing := c.ends[0]
 	failing.compiled = &bad
 	var refused *openflow.RefusedError

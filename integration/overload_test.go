@@ -85,7 +85,7 @@ func (c *crowd) try(ctx context.Context, verb, body string) (refused string, too
 }
 
 // spareConns are the connections that a bridge with a hundred endpoints keeps open: a file and two goroutines each.
-const spareConns = 8
+const spareConns = 16
 
 // calm holds that the driver is back to what it holds when nobody calls, and to so many connections more, that everything
 // is as it should be, and that audits find nothing more to repair.
