@@ -15,6 +15,8 @@ type lanes struct {
 	mu      sync.Mutex
 	of      map[string]*lane // by bridge; those that have a goroutine
 	running sync.WaitGroup
+	// together is how long changes wait for others with which they pass earlier ones.
+	together time.Duration
 }
 
 // lane is what waits for one bridge.
@@ -23,7 +25,7 @@ type lane struct {
 	many    chan struct{}  // tells that many wait; one slot
 }
 
-func newLanes() lanes { return lanes{of: map[string]*lane{}} }
+func newLanes() lanes { return lanes{of: map[string]*lane{}, together: 10 * time.Millisecond} }
 
 // enqueue puts each part of a batch on the lane of its bridge.
 func (l *loop) enqueue(ctx context.Context, batch ...*programming) {
@@ -65,9 +67,6 @@ func (l *lanes) next(name string, ln *lane) []*programming {
 	return parts
 }
 
-// passTogether is how long changes wait for others with which they pass earlier ones.
-const passTogether = 10 * time.Millisecond
-
 // runLane sends what waits for a bridge, everything together, until nothing waits. What can be made beside earlier changes
 // passes them, not one by one but when there are many, or after a moment.
 func (l *loop) runLane(ctx context.Context, name string, ln *lane) {
@@ -85,7 +84,7 @@ func (l *loop) runLane(ctx context.Context, name string, ln *lane) {
 		select {
 		case <-answered:
 		case <-ln.many:
-		case <-time.After(passTogether):
+		case <-time.After(l.lanes.together):
 		}
 	}
 }

@@ -106,35 +106,67 @@ func TestPass(t *testing.T) {
 	c.holds()
 }
 
-// TestLanePasses: a lane does not wait for the answer to what comes first, and sends together what follows.
+// TestLanePasses: a lane does not wait for the answer to what comes first, and sends together what follows: after a moment,
+// when there are many, or when the first is answered.
 func TestLanePasses(t *testing.T) {
-	c := newCrowd(t, 40)
-	l := c.flowsLoop()
-	c.sw.PauseVSwitchd(t)
-	parts := askedFor(c.ends)
-	for _, p := range parts {
-		l.flows <- p
-	}
-	if err := ovstest.Poll(10*time.Second, func() error {
-		for _, fc := range c.ends {
-			if !c.has(fc) {
-				return fmt.Errorf("%s waits for a switch that sleeps", fc.object)
+	const first, many = 1, spreadFrom
+	for name, tt := range map[string]struct {
+		together time.Duration
+		answered bool
+		more     int
+	}{
+		"after a moment":             {time.Millisecond, false, 2},
+		"when there are many":        {time.Hour, false, many},
+		"when the first is answered": {time.Hour, true, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCrowd(t, first+tt.more)
+			l := c.flowsLoop()
+			l.lanes.together = tt.together
+			c.sw.PauseVSwitchd(t)
+			parts := askedFor(c.ends)
+			l.flows <- parts[0]
+			c.comes(c.ends[0])
+			l.flows <- parts[first]
+			if tt.together == time.Hour && ovstest.Poll(20*time.Millisecond, func() error { return c.waits(c.ends[first]) }) == nil {
+				t.Error("one goes alone")
 			}
+			for _, p := range parts[first+1:] {
+				l.flows <- p
+			}
+			if tt.answered {
+				c.sw.ResumeVSwitchd(t)
+			}
+			c.comes(c.ends[first:]...)
+			if !tt.answered {
+				c.sw.ResumeVSwitchd(t)
+			}
+			for _, p := range parts {
+				if err := <-p.done; err != nil {
+					t.Error(err)
+				}
+			}
+			c.holds()
+		})
+	}
+}
+
+// comes waits until endpoints' flows are on their way to the switch.
+func (c *throng) comes(ends ...flowChange) {
+	c.t.Helper()
+	if err := ovstest.Poll(10*time.Second, func() error { return c.waits(ends...) }); err != nil {
+		c.t.Error(err)
+	}
+}
+
+// waits is an error while flows of one of the endpoints wait.
+func (c *throng) waits(ends ...flowChange) error {
+	for _, fc := range ends {
+		if !c.has(fc) {
+			return fmt.Errorf("%s waits", fc.object)
 		}
-		return nil
-	}); err != nil {
-		t.Error(err)
 	}
-	if sent := c.turn; sent > uint(len(c.ends)) {
-		t.Errorf("%d bundles for %d endpoints", sent, len(c.ends))
-	}
-	c.sw.ResumeVSwitchd(t)
-	for _, p := range parts {
-		if err := <-p.done; err != nil {
-			t.Error(err)
-		}
-	}
-	c.holds()
+	return nil
 }
 
 // has says whether the bridge is to have an endpoint's flows, and is at it.
@@ -158,13 +190,14 @@ func TestShare(t *testing.T) {
 		set, undo func()
 		changes   []flowChange
 	}{
-		"it is there":           {there, func() {}, one},
-		"it goes":               {func() {}, func() {}, []flowChange{{bridge: c.name, object: one[0].object}}},
-		"one twice":             {func() {}, func() {}, []flowChange{c.ends[1], c.ends[1]}},
-		"the bridge is unsure":  {func() { c.unsure = true }, func() { c.unsure = false }, c.ends[1:]},
-		"the bridge is held":    {func() { _ = c.tryHold() }, c.letGo, c.ends[1:]},
-		"a spare is not there":  {func() { c.closeSpare(5) }, func() { c.settle() }, c.ends[1:]},
-		"no connection is left": {c.close, func() { c.settle() }, c.ends[1:]},
+		"it is there":                {there, func() {}, one},
+		"it goes":                    {func() {}, func() {}, []flowChange{{bridge: c.name, object: one[0].object}}},
+		"one twice":                  {func() {}, func() {}, []flowChange{c.ends[1], c.ends[1]}},
+		"the bridge is unsure":       {func() { c.unsure = true }, func() { c.unsure = false }, c.ends[1:]},
+		"the bridge is held":         {func() { _ = c.tryHold() }, c.letGo, c.ends[1:]},
+		"a spare is not there":       {func() { c.closeSpare(5) }, func() { c.settle() }, c.ends[1:]},
+		"no connection is left":      {c.close, func() { c.settle() }, c.ends[1:]},
+		"its own connection is lost": {func() { _ = c.conn.Close() }, func() { c.settle() }, c.ends[1:]},
 	} {
 		tt.set()
 		if c.share(tt.changes) {
@@ -189,6 +222,34 @@ func TestShare(t *testing.T) {
 	}
 	if c.alive() || c.openSpares() > 0 {
 		t.Error("connections outlive the bridge that was removed")
+	}
+}
+
+// TestAddRefused: what a switch has made of changes that it refused beside others, the next change takes back; what failed so
+// does not go beside others again.
+func TestAddRefused(t *testing.T) {
+	c := newCrowd(t, 2)
+	l := c.flowsLoop()
+	bad := refusable(*c.ends[0].compiled)
+	c.ends[0].compiled = &bad
+	if !c.share(c.ends[:1]) {
+		t.Fatal("nothing is against it")
+	}
+	var refused *openflow.RefusedError
+	if err := c.add(t.Context(), c.ends[:1]); !errors.As(err, &refused) {
+		t.Errorf("%v", err)
+	}
+	if !c.alive() || c.openSpares() < spreadOver {
+		t.Error("connections are closed for what was refused")
+	}
+	if err := c.make(c.ends[1]); err != nil {
+		t.Fatal(err)
+	}
+	c.holds()
+	parts := askedFor(c.ends[:1])
+	parts[0].alone = true
+	if l.pass(t.Context(), c.bridge, parts) != nil {
+		t.Error("what failed beside others passes again")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -135,6 +136,9 @@ func TestBundles(t *testing.T) {
 				t.Errorf("%d: bundle %d has groups, or is in two goes", n, i)
 			}
 		}
+		if most := max(inOneTurn, (n+spreadOver-1)/spreadOver); len(all) != (n+most-1)/most {
+			t.Errorf("%d: %d bundles", n, len(all))
+		}
 		if made != len(want.Flows) || len(all) > spreadOver || len(all) > n {
 			t.Errorf("%d: %d flows of %d in %d bundles", n, made, len(want.Flows), len(all))
 		}
@@ -144,6 +148,30 @@ func TestBundles(t *testing.T) {
 		}
 		if buckets != len(want.Members) || buckets == 0 {
 			t.Errorf("%d: %d buckets for %d members", n, buckets, len(want.Members))
+		}
+	}
+}
+
+// TestSpreadTakesTurns: each connection is used before one is used again, so that what passes does not wait behind what it passes.
+func TestSpreadTakesTurns(t *testing.T) {
+	c := newThrong(t, inOneTurn*spreadOver)
+	none := errors.New("none")
+	var mu sync.Mutex
+	used := map[int]int{}
+	for some := range slices.Chunk(c.ends, 5*inOneTurn) {
+		err := c.spread(t.Context(), some, func(_ context.Context, i int) (*openflow.Conn, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			used[i]++
+			return nil, none
+		})
+		if !errors.Is(err, none) {
+			t.Error(err)
+		}
+	}
+	for i := range spreadOver {
+		if used[i] != 1 {
+			t.Errorf("connection %d is used %d times", i, used[i])
 		}
 	}
 }
