@@ -126,7 +126,7 @@ func (l *loop) submit(ctx context.Context, rows ...ovsdb.Change) (*commit, error
 	case l.commits <- c:
 		return c, nil
 	case <-ctx.Done():
-		return nil, waited("earlier changes", ctx)
+		return nil, waited("earlier changes", daemonsAnswer, ctx)
 	}
 }
 
@@ -137,7 +137,7 @@ func (c *commit) wait(ctx context.Context) ([]ovsdb.Result, error) {
 	case err := <-c.done:
 		return c.results, err
 	case <-ctx.Done():
-		return nil, waited("Open vSwitch", ctx)
+		return nil, waited("Open vSwitch", daemonsAnswer, ctx)
 	}
 }
 
@@ -150,8 +150,14 @@ func (l *loop) commit(ctx context.Context, rows ...ovsdb.Change) ([]ovsdb.Result
 	return c.wait(ctx)
 }
 
-func waited(what string, ctx context.Context) error { //nolint:revive // the context is what the error is about
-	return fmt.Errorf("waiting for %s: %w; check that ovs-vswitchd runs", what, ctx.Err())
+// Who it may be that a verb waited for in vain.
+const (
+	daemonsAnswer = "ovsdb-server and ovs-vswitchd answer"
+	switchAnswers = "ovs-vswitchd answers"
+)
+
+func waited(what, who string, ctx context.Context) error { //nolint:revive // the context is what the error is about
+	return fmt.Errorf("waiting for %s: %w; check that %s", what, ctx.Err(), who)
 }
 
 // gatherTime bounds how long a transaction waits for changes that verbs have announced: the kernel makes a hundred links

@@ -132,7 +132,7 @@ func TestStalls(t *testing.T) {
 		begin, relax func()
 		says         string
 	}{
-		{"ovs-vswitchd stalls", func() { c.PauseVSwitchd(t) }, func() { c.ResumeVSwitchd(t) }, "ovs-vswitchd (does not answer|answers)"},
+		{"ovs-vswitchd stalls", func() { c.PauseVSwitchd(t) }, func() { c.ResumeVSwitchd(t) }, "ovs-vswitchd (does not answer|answers?)"},
 		{"ovsdb-server stalls", func() { c.PauseOVSDB(t) }, func() { c.ResumeOVSDB(t) }, "ovsdb-server|Open vSwitch"},
 		{"the database takes no changes", func() {
 			db("set-active-ovsdb-server unix:/nowhere")()
