@@ -7,7 +7,7 @@ SHELL := /bin/bash
 scripts  := integration/scripts
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 FUZZTIME ?= 10s
-E2ETIME  ?= 25m
+E2ETIME  ?= 30m
 SOAK     ?= 20000
 E2E      ?= .
 E2ECOUNT ?= 3
@@ -75,7 +75,7 @@ unit: ## Unit and component tests, with the race detector; what needs root is sk
 	go test -race -count=1 $$(go list ./... | grep -v '/integration$$')
 
 .PHONY: e2e
-e2e: build/plugin/config.json ## End-to-end tests (root): E2E=regexp chooses, E2ETIME=25m bounds, E2ECOUNT=3 at once
+e2e: build/plugin/config.json ## End-to-end tests (root): E2E=regexp chooses, E2ETIME=30m bounds, E2ECOUNT=3 at once
 	OVSNET_PLUGIN=build/plugin go test -count=1 -v -parallel=$(E2ECOUNT) -timeout=$(E2ETIME) -run='$(E2E)' ./integration/
 
 .PHONY: faults
