@@ -185,7 +185,7 @@ func (d *Driver) keep(e endpoint, attached bool) {
 	}
 }
 
-// linkTime bounds the removal of a link.
+// linkTime is what the removal of a link has after its verb has ended.
 const linkTime = time.Second
 
 // release removes all that is left of an endpoint and forgets it, whatever fails: the audit finds the rest.
@@ -195,7 +195,8 @@ func (d *Driver) release(ctx context.Context, n network, e endpoint) error {
 		err = d.detach(ctx, n, e)
 	}
 	// The kernel answers even when Open vSwitch has taken all the time: without its link nothing brings an endpoint back.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), linkTime)
+	// Hundreds that go at once wait there for each other.
+	ctx, cancel := outlive(ctx, linkTime)
 	defer cancel()
 	err = errors.Join(err, d.links.DeleteVeth(ctx, e.Link, alias(d.cfg.Owner, n.ID, e.ID)), d.journal.removeEndpoint(e.ID))
 	d.mu.Lock()
