@@ -67,7 +67,7 @@ func (l *loop) commitPort(ctx context.Context, announced func(), p ovsdb.Port) (
 			}
 			return c.results[0].OFPort, nil
 		case <-ctx.Done():
-			return 0, waited("Open vSwitch", daemonsAnswer, ctx)
+			return 0, waited("Open vSwitch", daemonsAnswer, ctx.Err())
 		}
 	}
 }

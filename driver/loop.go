@@ -126,7 +126,7 @@ func (l *loop) submit(ctx context.Context, rows ...ovsdb.Change) (*commit, error
 	case l.commits <- c:
 		return c, nil
 	case <-ctx.Done():
-		return nil, waited("earlier changes", daemonsAnswer, ctx)
+		return nil, waited("earlier changes", daemonsAnswer, ctx.Err())
 	}
 }
 
@@ -137,7 +137,7 @@ func (c *commit) wait(ctx context.Context) ([]ovsdb.Result, error) {
 	case err := <-c.done:
 		return c.results, err
 	case <-ctx.Done():
-		return nil, waited("Open vSwitch", daemonsAnswer, ctx)
+		return nil, waited("Open vSwitch", daemonsAnswer, ctx.Err())
 	}
 }
 
@@ -156,8 +156,8 @@ const (
 	switchAnswers = "ovs-vswitchd answers"
 )
 
-func waited(what, who string, ctx context.Context) error { //nolint:revive // the context is what the error is about
-	return fmt.Errorf("waiting for %s: %w; check that %s", what, ctx.Err(), who)
+func waited(what, who string, err error) error {
+	return fmt.Errorf("waiting for %s: %w; check that %s", what, err, who)
 }
 
 // gatherTime bounds how long a transaction waits for changes that verbs have announced: the kernel makes a hundred links

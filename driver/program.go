@@ -24,14 +24,14 @@ func (l *loop) program(ctx context.Context, flows ...flowChange) error {
 	select {
 	case l.flows <- p:
 	case <-ctx.Done():
-		return waited("earlier flows", switchAnswers, ctx)
+		return waited("earlier flows", switchAnswers, ctx.Err())
 	}
 	select {
 	case err := <-p.done:
 		return err
 	case <-ctx.Done():
 		p.left.Store(true)
-		return waited("the switch", switchAnswers, ctx)
+		return waited("the switch", switchAnswers, ctx.Err())
 	}
 }
 
