@@ -16,14 +16,18 @@ cache=${XDG_CACHE_HOME:-/var/cache}/ovsnet/kernel
 limit=${LIMIT:-20m}
 memory=${MEMORY:-4G}
 accel=${ACCEL:-tcg,thread=multi,tb-size=1024}
-# What makes an emulated machine faster: no vector registers to save at each
-# change of task, a clock that is read without leaving the processor, and code
-# that is where it was the last time, so that it need not be translated anew.
+cpu=max
+faster=
 case $accel in
-tcg*) cpu=qemu64,-svm,+ssse3,+sse4.1,+sse4.2,+popcnt,+aes,+pclmulqdq,+rdrand ;;
-*) cpu=max ;;
+tcg*)
+	# What makes an emulated machine faster: no vector registers to save at each
+	# change of task, a clock that is read without leaving the processor, short
+	# waits for links that go, and code that is where it was the last time, so
+	# that it need not be translated anew.
+	cpu=qemu64,-svm,+ssse3,+sse4.1,+sse4.2,+popcnt,+aes,+pclmulqdq,+rdrand
+	faster='norandmaps tsc=reliable clocksource=tsc rcupdate.rcu_expedited=1'
+	;;
 esac
-faster='norandmaps tsc=reliable clocksource=tsc rcupdate.rcu_expedited=1'
 # What the machine needs before it sees this one's files; the rest loads itself.
 early='virtio_pci virtio_console 9pnet_virtio 9p overlay'
 
