@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 # Whoever waits for this may be killed, and so is this then.
-[ -n "${OVSNET_TIED:-}" ] || OVSNET_TIED=1 exec setpriv --pdeathsig TERM "$0" "$@"
+[ -n "${OVSNET_TIED:-}" ] || OVSNET_TIED=1 exec setpriv --pdeathsig TERM integration/scripts/kernel.sh "$@"
 
 cache=${XDG_CACHE_HOME:-/var/cache}/ovsnet/kernel
 limit=${LIMIT:-20m}
