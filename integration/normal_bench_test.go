@@ -50,8 +50,9 @@ func newPair(b *testing.B) *pair {
 	}
 	h.StartProgram(b, "ip netns exec to iperf3 --server")
 	h.StartProgram(b, "ip netns exec to "+p.probe+" serve :9000")
-	p.in(b, "from", p.probe+" tcp "+p.to+":9000 1000")
-	soon(b, func() error { _, err := h.Try("ip netns exec from iperf3 --time 1 --client " + p.to); return err })
+	for _, client := range []string{p.probe + " tcp " + p.to + ":9000 1000", "iperf3 --time 1 --client " + p.to} {
+		soon(b, func() error { _, err := h.Try("ip netns exec from " + client); return err })
+	}
 	return p
 }
 
